@@ -1,0 +1,183 @@
+"""Stage directories: finished or absent, with digests in and out; atomic files; locks.
+
+A stage writes into a temporary directory beside its own; when its work is done every file is
+flushed to disk, ``stage.json`` is written last and the directory is renamed into place. So a kill
+at any moment leaves either the finished directory or none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import GraftError
+from pipelines.records import FileDigest, as_json
+
+MARKER = "stage.json"
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one byte form of a value: sorted keys, no spaces, UTF-8. Hashes are taken over this."""
+    text = json.dumps(as_json(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode()
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON."""
+    return sha256(canonical_json(value))
+
+
+def file_digest(path: Path) -> FileDigest:
+    """SHA-256 and size of a file, read once."""
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256")
+    return FileDigest(found.hexdigest(), path.stat().st_size)
+
+
+def tree_digests(directory: Path) -> dict[str, FileDigest]:
+    """Digest of each regular file below ``directory``, the marker left out, sorted by POSIX path."""
+    found = {
+        path.relative_to(directory).as_posix(): file_digest(path)
+        for path in directory.rglob("*")
+        if path.is_file() and path.name != MARKER
+    }
+    return dict(sorted(found.items()))
+
+
+def pretty_json(value: Any) -> bytes:
+    """JSON for people and diffs: indented, keys in the record's order."""
+    return (json.dumps(as_json(value), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` in one step; readers see the old file or the new, never a part."""
+    with said(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames inside ``directory`` durable."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(directory: Path) -> None:
+    """Flush every file and folder below ``directory`` to disk."""
+    for root, _, names in os.walk(directory):
+        for name in names:
+            descriptor = os.open(os.path.join(root, name), os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(Path(root))
+
+
+@contextlib.contextmanager
+def said(path: Path) -> Iterator[None]:
+    """Turn a failing disk into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise GraftError(
+            f"{path} cannot be written: {error.strerror or error}. "
+            "Free the disk or name another folder with --run; nothing half-written was left."
+        ) from error
+
+
+def finished(directory: Path, inputs: Mapping[str, str], version: int) -> bool:
+    """Whether ``directory`` holds this stage's result for exactly these inputs, every file in place."""
+    try:
+        marker = json.loads((directory / MARKER).read_bytes())
+    except (OSError, ValueError):
+        return False
+    if marker.get("inputs") != dict(inputs) or marker.get("version") != version:
+        return False
+    return all(
+        (directory / path).is_file() and (directory / path).stat().st_size == entry["size"]
+        for path, entry in marker["outputs"].items()
+    )
+
+
+@contextlib.contextmanager
+def stage(
+    directory: Path, *, inputs: Mapping[str, str], version: int, section: Any = None
+) -> Iterator[Path]:
+    """Yield a temporary folder that becomes ``directory`` when the block ends without an error.
+
+    ``inputs`` names the digests that the result follows from, ``section`` is the part of the recipe
+    that was used, ``version`` the stage's own number, raised when its code changes its output.
+    """
+    with said(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        for stale in directory.parent.glob(f".{directory.name}.*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+        temporary.chmod(0o755)
+        try:
+            yield temporary
+            marker = {
+                "stage": directory.name,
+                "version": version,
+                "inputs": dict(inputs),
+                "section": as_json(section),
+                "outputs": as_json(tree_digests(temporary)),
+            }
+            sync_tree(temporary)
+            write_atomic(temporary / MARKER, pretty_json(marker))
+            if directory.exists():
+                shutil.rmtree(directory)
+            os.rename(temporary, directory)
+            sync_directory(directory.parent)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def output_digest(directory: Path) -> str:
+    """One digest for all of a finished stage's files."""
+    return digest(json.loads((directory / MARKER).read_bytes())["outputs"])
+
+
+@contextlib.contextmanager
+def lock(path: Path, what: str) -> Iterator[None]:
+    """Hold ``path`` for this process alone; the kernel frees it when the process ends, however."""
+    with said(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a")
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise GraftError(f"Another process is at work on {what}; wait for it to end.") from None
+        yield

@@ -1,0 +1,462 @@
+"""Every value that passes between stages: frozen, typed, in the order in which a change travels.
+
+``Leaf → Finding`` · ``Leaf → Change → ChangeSet → Sample → Dataset → Adapter → Score → Evaluation →
+Manifest``. Nothing here reads or writes a file; ``as_json`` gives the plain form of any record.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Kind = Literal["knowledge", "grounded_skill", "freeform_skill"]
+Severity = Literal["error", "warning"]
+Status = Literal["added", "modified", "renamed", "deleted"]
+Invalidates = Literal["nothing", "exam", "data"]
+Verdict = Literal["PASS", "INCONCLUSIVE", "REGRESSION"]
+LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
+Role = Literal["changed", "panel"]
+Action = Literal["nothing", "bootstrap", "continue", "carry", "rebuild"]
+
+Json = dict[str, Any]
+
+
+def as_json(record: Any) -> Any:
+    """A record as plain JSON types; keys are the field names."""
+    if dataclasses.is_dataclass(record) and not isinstance(record, type):
+        return {f.name: as_json(getattr(record, f.name)) for f in dataclasses.fields(record)}
+    if isinstance(record, Mapping):
+        return {str(key): as_json(value) for key, value in record.items()}
+    if isinstance(record, (list, tuple)):
+        return [as_json(value) for value in record]
+    return record
+
+
+class Tree(Protocol):
+    """A taxonomy at one moment: a folder on disk or a Git commit. Paths are POSIX, from its root."""
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a regular file; ``FileNotFoundError`` for anything else, symlinks included."""
+        ...
+
+    def files(self, under: str = "") -> Iterator[str]:
+        """Sorted paths of the regular files below ``under``; never through a symlink."""
+        ...
+
+
+# --- leaves ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAnswer:
+    """One question and its answer; ``line`` (from 1) is where the question stands in qna.yaml."""
+
+    question: str
+    answer: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A seed example. Knowledge: a context with several pairs; skills: one pair, context or "".
+
+    ``id`` = hash(context) for knowledge, hash(context, question) for skills; ``answer_hash`` covers
+    the pairs in full, so an edited answer keeps the id and changes the answer hash.
+    """
+
+    id: str
+    answer_hash: str
+    context: str
+    pairs: tuple[QuestionAnswer, ...]
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRef:
+    """Where a knowledge leaf's documents are: ``repo: "."`` with ``commit: HEAD`` is beside the leaf."""
+
+    repo: str
+    commit: str
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDocument:
+    """A document beside its leaf: path from the taxonomy root, SHA-256 of its text, newlines as LF."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """One block of attribution.txt."""
+
+    title: str
+    link: str
+    revision: str
+    licence: str
+    creators: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One leaf of the taxonomy.
+
+    ``path`` is the leaf directory, POSIX, NFC, from the taxonomy root. ``content_hash`` covers
+    meaning only: kind, task description or domain and outline, seeds, document; never formatting,
+    ``created_by`` or attribution.
+    """
+
+    path: str
+    kind: Kind
+    version: int
+    created_by: str
+    task_description: str
+    domain: str
+    outline: str
+    seeds: tuple[Seed, ...]
+    document: DocumentRef | None
+    documents: tuple[LocalDocument, ...]
+    attribution: tuple[Attribution, ...]
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong in a leaf, told so that its author can mend it. Line and column from 1."""
+
+    rule: str
+    severity: Severity
+    path: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+
+
+# --- changes ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SeedDifference:
+    """Seed ids that came, went, or kept their id with other answers."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to one leaf between two trees, and what that invalidates."""
+
+    leaf: str
+    kind: Kind
+    status: Status
+    previous_leaf: str | None
+    seeds: SeedDifference
+    invalidates: Invalidates
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """All changes between two trees, sorted by leaf; ``base`` and ``head`` name the trees."""
+
+    base: str
+    head: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExamSplit:
+    """Seed ids on either side. No exam: fewer than four seeds, ``exam`` empty."""
+
+    exam: tuple[str, ...]
+    shown: tuple[str, ...]
+
+
+# --- generation ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a document: characters ``start:end`` of its text, under ``heading``."""
+
+    document: str
+    index: int
+    start: int
+    end: int
+    heading: str
+    text: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn in OpenAI's chat format."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training row. ``id`` = hash(messages, phase); what it came from stands beside it."""
+
+    id: str
+    messages: tuple[Message, ...]
+    phase: str
+    content_hash: str
+    seeds: tuple[str, ...]
+    document: str
+    span: tuple[int, int] | None
+    chunk: int | None
+    flow: str
+    calls: tuple[str, ...]
+    teacher: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """What a step left out, and why; ``text`` is the raw text."""
+
+    content_hash: str
+    flow: str
+    step: str
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStep:
+    """Counts of one step: in = parsed + unparsed + failed; out = kept + filtered + duplicate."""
+
+    flow: str
+    step: str
+    into: int
+    parsed: int
+    unparsed: int
+    failed: int
+    out: int
+    kept: int
+    filtered: int
+    duplicate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Every step's counts, and how many calls were made and how many read back from the store."""
+
+    steps: tuple[LedgerStep, ...]
+    made: int
+    reused: int
+
+    def to_json(self) -> Json:
+        steps = []
+        for step in self.steps:
+            row = as_json(step)
+            row["in"] = row.pop("into")
+            steps.append(row)
+        return {"steps": steps, "calls": {"made": self.made, "reused": self.reused}}
+
+
+# --- evaluation ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ExamItem:
+    """One exam question. ``cluster`` (the seed id) groups items that are not independent.
+
+    ``prompt`` is the user's turn as the student reads it: for grounded skills with its context.
+    """
+
+    id: str
+    leaf: str
+    role: Role
+    cluster: str
+    question: str
+    prompt: str
+    reference: str
+    leaked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Means over items, each in 0..1."""
+
+    exact_match: float
+    token_f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """One exam item with the three answers and the score of each."""
+
+    item: ExamItem
+    base: str
+    previous: str
+    candidate: str
+    base_scores: Scores
+    previous_scores: Scores
+    candidate_scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class LeafScore:
+    """One leaf's result. ``difference`` = candidate − previous in token F1; ``interval`` 95 %.
+
+    ``items`` counts what entered the verdict; ``leaked`` what was shown but left out of it.
+    """
+
+    leaf: str
+    role: Role
+    items: int
+    leaked: int
+    base: Scores
+    previous: Scores
+    candidate: Scores
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+    verdict: LeafVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """Changed leaves or the panel taken together; clusters are contexts (changed) or leaves (panel)."""
+
+    role: Role
+    leaves: int
+    items: int
+    clusters: int
+    base: Scores
+    previous: Scores
+    candidate: Scores
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What ``evaluation.json`` holds."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    margin: float
+    leaves: tuple[LeafScore, ...]
+    changed: Pooled | None
+    panel: Pooled | None
+
+
+# --- release ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestLeaf:
+    """A leaf that the release's weights have seen, with the rows kept for it (``data_hash``)."""
+
+    content_hash: str
+    data_hash: str
+    exam: ExamSplit
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """Content the weights (may) have seen that the taxonomy no longer holds."""
+
+    leaf: str
+    content_hash: str
+    reason: Literal["deleted", "edited"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigest:
+    """SHA-256 in hexadecimal and size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """A bare base: its id, and the revision (for the tiny base the digest of its files)."""
+
+    id: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights."""
+
+    release: str
+    previous: str | None
+    continues: str | None
+    taxonomy_commit: str
+    recipe: Json
+    base_model: BaseModel
+    lineage_key: str
+    input_digest: str
+    leaves: Mapping[str, ManifestLeaf]
+    retired: tuple[Retired, ...]
+    files: Mapping[str, FileDigest]
+    evaluation: Json
+    contributors: tuple[str, ...]
+    licences: tuple[str, ...]
+    demonstration: bool
+    created: str
+
+    @classmethod
+    def from_json(cls, data: Json) -> Manifest:
+        """The inverse of ``as_json``; ``KeyError`` or ``TypeError`` where the shape is another."""
+        return cls(
+            release=data["release"],
+            previous=data["previous"],
+            continues=data["continues"],
+            taxonomy_commit=data["taxonomy_commit"],
+            recipe=data["recipe"],
+            base_model=BaseModel(**data["base_model"]),
+            lineage_key=data["lineage_key"],
+            input_digest=data["input_digest"],
+            leaves={
+                leaf: ManifestLeaf(
+                    entry["content_hash"],
+                    entry["data_hash"],
+                    ExamSplit(tuple(entry["exam"]["exam"]), tuple(entry["exam"]["shown"])),
+                )
+                for leaf, entry in data["leaves"].items()
+            },
+            retired=tuple(Retired(**entry) for entry in data["retired"]),
+            files={path: FileDigest(**entry) for path, entry in data["files"].items()},
+            evaluation=data["evaluation"],
+            contributors=tuple(data["contributors"]),
+            licences=tuple(data["licences"]),
+            demonstration=data["demonstration"],
+            created=data["created"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do, decided before anything is spent.
+
+    ``wanted`` maps each leaf to its content hash; ``learn`` are the leaves whose rows the weights of
+    ``continues`` lack; ``corrected`` those among them whose older content they have seen; ``panel``
+    the leaves that must not be forgotten.
+    """
+
+    action: Action
+    reason: str
+    previous: str | None
+    continues: str | None
+    wanted: Mapping[str, str]
+    learn: Sequence[str]
+    corrected: Sequence[str]
+    panel: Sequence[str]
+    retired: tuple[Retired, ...]
+    input_digest: str
