@@ -14,12 +14,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import GraftError
-from pipelines.records import FileDigest, as_json
+from pipelines.records import FileDigest, Message, Sample, as_json
 
 MARKER = "stage.json"
 
@@ -60,6 +60,18 @@ def tree_digests(directory: Path) -> dict[str, FileDigest]:
 def pretty_json(value: Any) -> bytes:
     """JSON for people and diffs: indented, keys in the record's order."""
     return (json.dumps(as_json(value), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def rows_to_bytes(samples: Iterable[Sample]) -> bytes:
+    """A leaf's rows as JSONL, sorted by id: the bytes that ``data_hash`` is the SHA-256 of."""
+    ordered = sorted(samples, key=lambda sample: sample.id)
+    return b"".join(canonical_json(sample) + b"\n" for sample in ordered)
+
+
+def conversations(rows: bytes) -> list[tuple[Message, ...]]:
+    """The messages of each row of such a JSONL, in its order."""
+    found = [json.loads(line)["messages"] for line in rows.splitlines()]
+    return [tuple(Message(turn["role"], turn["content"]) for turn in row) for row in found]
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -55,9 +55,10 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """How much data a leaf gives."""
+    """How much data a leaf gives: questions a fact, other wordings a seed, words a chunk."""
 
     phrasings: int
+    rephrasings: int
     chunk_words: int
 
 

@@ -1,0 +1,108 @@
+"""The exam: items and three students in; ``evaluation.json``, ``items.jsonl`` and a verdict out.
+
+The students are *base* (the bare base model), *previous* (the release that users have) and
+*candidate*. All three answer the same prompts once, greedily; every comparison is paired by item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from pipelines import recipe
+from pipelines.errors import BackendError
+from pipelines.evaluate.files import read_evaluation, write_evaluation
+from pipelines.evaluate.metrics import METRICS, score
+from pipelines.evaluate.verdict import judge, not_worse
+from pipelines.records import Evaluation, ExamItem, ItemResult
+
+__all__ = [
+    "METRICS",
+    "STUDENTS",
+    "Answerer",
+    "evaluate",
+    "limit_panel",
+    "not_worse",
+    "read_evaluation",
+]
+
+STUDENTS = ("base", "previous", "candidate")
+
+
+class Answerer(Protocol):
+    """Whoever sits the exam."""
+
+    def answers(self, prompts: Sequence[str]) -> list[str]:
+        """One answer a prompt, in order."""
+        ...
+
+
+def evaluate(
+    items: Sequence[ExamItem],
+    students: Mapping[str, Answerer],
+    settings: recipe.Evaluate,
+    out: Path,
+) -> Evaluation:
+    """Ask, score, judge and write both files into ``out``.
+
+    ``students`` has the keys of ``STUDENTS``; one object under two keys is asked once. Of the panel
+    ``settings.panel`` items are asked at most. ``BackendError`` where a student's answers do not
+    match the prompts in number.
+    """
+    ordered = sorted(
+        limit_panel(items, settings.panel), key=lambda item: (item.role, item.leaf, item.id)
+    )
+    answers = _ask([item.prompt for item in ordered], students)
+    results = [
+        _result(item, *(answers[name][index] for name in STUDENTS))
+        for index, item in enumerate(ordered)
+    ]
+    evaluation = judge(results, settings.margin)
+    write_evaluation(out, evaluation, results)
+    return evaluation
+
+
+def limit_panel(items: Sequence[ExamItem], most: int) -> list[ExamItem]:
+    """All items of changed leaves and at most ``most`` of the panel, its leaves taken in turn.
+
+    Within a leaf items that did not leak come first, then by id: the choice is always the same.
+    """
+    leaves: dict[str, list[ExamItem]] = {}
+    for item in sorted(items, key=lambda item: (item.leaked, item.id)):
+        if item.role == "panel":
+            leaves.setdefault(item.leaf, []).append(item)
+    turns = [
+        (turn, leaf, item) for leaf, found in leaves.items() for turn, item in enumerate(found)
+    ]
+    turns.sort(key=lambda entry: entry[:2])
+    chosen = {(leaf, item.id) for _, leaf, item in turns[:most]}
+    return [item for item in items if item.role != "panel" or (item.leaf, item.id) in chosen]
+
+
+def _ask(prompts: list[str], students: Mapping[str, Answerer]) -> dict[str, list[str]]:
+    asked: dict[int, list[str]] = {}
+    for name in STUDENTS:
+        student = students[name]
+        if id(student) in asked:
+            continue
+        given = student.answers(prompts) if prompts else []
+        if len(given) != len(prompts):
+            raise BackendError(
+                f"The {name} student gave {len(given)} answers to {len(prompts)} questions; "
+                "the evaluation cannot pair them. Run it again, or mend the backend."
+            )
+        asked[id(student)] = given
+    return {name: asked[id(students[name])] for name in STUDENTS}
+
+
+def _result(item: ExamItem, base: str, previous: str, candidate: str) -> ItemResult:
+    return ItemResult(
+        item=item,
+        base=base,
+        previous=previous,
+        candidate=candidate,
+        base_scores=score(base, item.reference),
+        previous_scores=score(previous, item.reference),
+        candidate_scores=score(candidate, item.reference),
+    )

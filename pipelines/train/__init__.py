@@ -1,0 +1,166 @@
+"""Rows → a release zero trained from scratch, or a LoRA adapter for one change.
+
+In: conversations by content hash, a recipe. Out, in the stage directory: ``save_pretrained``'s files
+and ``training.json`` (rows, tokens, loss). The same input gives the same bytes on the same machine
+type, versions and threads: nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from pipelines.artifacts import digest, pretty_json
+from pipelines.errors import TrainError
+from pipelines.recipe import Recipe
+from pipelines.records import BaseModel, Message
+from pipelines.train.data import Batch, Encoded, batches, encode
+from pipelines.train.loop import Say, scratch_optimizers, train
+from pipelines.train.student import fresh_model, train_tokenizer
+
+VERSION = 1
+Conversations = Mapping[str, Sequence[tuple[Message, ...]]]
+
+
+def deterministic(recipe: Recipe) -> None:
+    """Fix threads and kernels, so that a repeated run gives the same bits."""
+    torch.set_num_threads(recipe.threads)
+    torch.use_deterministic_algorithms(True)
+    transformers_logging.disable_progress_bar()
+
+
+def lineage_key(recipe: Recipe, base: BaseModel) -> str:
+    """Another key means training from the bare base: weights of different shapes never mix.
+
+    The base's revision is the digest of its files, tokenizer and chat template among them.
+    """
+    shape = [recipe.train.rank, recipe.train.alpha, recipe.train.train_embeddings, "all-linear"]
+    return digest([base.id, base.revision, shape])
+
+
+def bootstrap(rows: Conversations, recipe: Recipe, out: Path, say: Say) -> None:
+    """Release zero: a tokenizer and a student trained on ``rows`` from nothing, written to ``out``."""
+    deterministic(recipe)
+    order = [row for content_hash in sorted(rows) for row in rows[content_hash]]
+    if not order:
+        raise TrainError("There is no row to train release zero on: the taxonomy has no leaf.")
+    texts = (turn.content for row in order for turn in row)
+    tokenizer = train_tokenizer(texts, recipe.student.vocabulary)
+    model = fresh_model(recipe.student, tokenizer, recipe.seed)
+    encoded = encode(tokenizer, [(row, 1.0) for row in order], recipe.student.positions)
+    shape = recipe.bootstrap
+
+    def forever() -> Iterator[Batch]:
+        epoch = 0
+        while True:
+            yield from batches(encoded, shape.tokens_per_step, recipe.seed + epoch)
+            epoch += 1
+
+    optimizers = scratch_optimizers(model, shape.matrix_rate, shape.rate)
+    loss = train(model, optimizers, forever(), shape.tokens, say)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    _write_record(out, {"rows": len(order), "tokens": shape.tokens, "loss": round(loss, 4)})
+
+
+def adapt(
+    base: Path,
+    adapter: Path | None,
+    new: Conversations,
+    old: Conversations,
+    corrected: Collection[str],
+    recipe: Recipe,
+    out: Path,
+    say: Say,
+) -> dict[str, int]:
+    """Continue ``adapter`` (or a new one on ``base``) with the rows of ``new``, replaying ``old``.
+
+    ``corrected`` are the content hashes of ``new`` whose rows weigh more, because the weights have
+    seen another answer. Returns rows seen of each content hash, replay included.
+    """
+    deterministic(recipe)
+    torch.manual_seed(recipe.seed)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model = _with_adapter(base, adapter, recipe)
+    weights = dict.fromkeys(corrected, recipe.train.corrected_weight)
+    rows = [
+        (row, weights.get(content_hash, 1.0))
+        for content_hash in sorted(new)
+        for row in new[content_hash]
+    ]
+    if not rows:
+        raise TrainError("There is no row to train on: the changed leaves gave none.")
+    encoded = encode(tokenizer, rows, recipe.student.positions)
+    seen = {content_hash: len(found) for content_hash, found in new.items()}
+    tokens = sum(len(row.ids) for row in encoded)
+    epochs = [
+        [*encoded, *_replay(old, tokens, epoch, tokenizer, recipe, seen)]
+        for epoch in range(recipe.train.epochs)
+    ]
+    total = sum(len(row.ids) for epoch in epochs for row in epoch)
+    steps = (
+        batch
+        for number, epoch in enumerate(epochs)
+        for batch in batches(epoch, recipe.train.tokens_per_step, recipe.seed + number)
+    )
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=recipe.train.rate, weight_decay=0.0)
+    loss = train(model, [optimizer], steps, total, say)
+    config = model.peft_config["default"]
+    config.base_model_name_or_path = recipe.student.id
+    model.save_pretrained(out)
+    (out / "README.md").unlink(missing_ok=True)  # peft's empty card: a release writes its own
+    _write_record(out, {"rows": len(rows), "tokens": total, "loss": round(loss, 4), "seen": seen})
+    return seen
+
+
+def _with_adapter(base: Path, adapter: Path | None, recipe: Recipe) -> PeftModel:
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    if adapter is not None:
+        return PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    embeddings = recipe.train.train_embeddings
+    config = LoraConfig(
+        r=recipe.train.rank,
+        lora_alpha=recipe.train.alpha,
+        target_modules="all-linear",
+        modules_to_save=["embed_tokens"] if embeddings else None,
+        ensure_weight_tying=embeddings,
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def _replay(
+    old: Conversations,
+    tokens: int,
+    epoch: int,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Recipe,
+    seen: dict[str, int],
+) -> list[Encoded]:
+    """Rows of earlier leaves, ``replay`` tokens for each of ``tokens``, as many from every leaf."""
+    chosen: list[Encoded] = []
+    names = [name for name in sorted(old) if old[name]]
+    for name in names:
+        share = recipe.train.replay * tokens / len(names)
+        rng = random.Random(f"{recipe.seed} {epoch} {name}")
+        order = rng.sample(range(len(old[name])), min(len(old[name]), int(share // 8) + 1))
+        for row in encode(
+            tokenizer, [(old[name][i], 1.0) for i in order], recipe.student.positions
+        ):
+            if share <= 0:
+                break
+            share -= len(row.ids)
+            chosen.append(row)
+            seen[name] = seen.get(name, 0) + 1
+    return chosen
+
+
+def _write_record(out: Path, record: Mapping[str, object]) -> None:
+    (out / "training.json").write_bytes(pretty_json(record))

@@ -1,0 +1,74 @@
+# Every target sets up what it needs; the first run installs, the next ones find the stamp.
+#
+#   TORCH_INDEX   an extra package index for the torch install alone, for example
+#                 https://download.pytorch.org/whl/cpu, which spares Linux the CUDA libraries
+#   PYTHON        the Python (3.11 or newer) that .venv is made from
+
+TORCH_INDEX ?=
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -c constraints.txt
+
+# Idle OpenMP threads sleep instead of spinning: two processes on two cores would starve each other.
+export OMP_WAIT_POLICY := PASSIVE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DELETE_ON_ERROR:
+.PHONY: help setup setup-all test test-all check fix demo bench clean
+
+help:
+	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
+	@echo "make test       the tests, without the slow ones"
+	@echo "make test-all   all tests"
+	@echo "make check      ruff, mypy, import-linter and graft check; changes nothing"
+	@echo "make fix        let ruff mend and format the code"
+	@echo "make bench      the figures in benchmarks/README.md"
+	@echo "make setup      install what the pipelines need; setup-all: tests and linters too"
+	@echo "make clean      remove .venv, caches, build products and runs/demo; runs and releases stay"
+
+setup: .venv/.pipelines
+
+setup-all: .venv/.all
+
+.venv/.pipelines: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Graft needs Python 3.11 or newer; name one with make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { \
+	  echo "No virtual environment could be made; on Debian install python3-venv." >&2; exit 1; }
+	@echo "Installing torch and the pipelines' libraries into .venv (once, a few minutes)"
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
+	$(PIP) --quiet --editable '.[pipelines]'
+	@touch $@
+
+.venv/.all: .venv/.pipelines
+	@echo "Installing what tests and linters need"
+	$(PIP) --quiet --editable '.[pipelines,test,dev]'
+	@touch $@
+
+test: .venv/.all
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+test-all: .venv/.all
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: .venv/.all
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/graft check
+
+fix: .venv/.all
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+demo: .venv/.pipelines
+	$(BIN)/python scripts/demo.py
+
+bench: .venv/.pipelines
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf .venv build dist runs/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .hypothesis ./*.egg-info
+	find pipelines tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,106 @@
+"""The teacher without a model: reads the document itself and answers in the tags a real one would.
+
+In: a ``Call`` with its step's task and variables (never the rendered prompt). Out: tagged text,
+``[QUESTION] … [ANSWER] … [END]``, so that parsers, filters and ledger run as with any teacher. It
+knows only what stands in the text it is given: answers are verbatim spans. Draws are seeded by the
+call's variables, so the same call has the same answer everywhere.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from pipelines.artifacts import digest
+from pipelines.backends import Call
+from pipelines.backends.phrasing import question, rephrase
+from pipelines.backends.reading import content_words, facts, sentences
+from pipelines.errors import BackendError
+
+Variables = Mapping[str, str]
+
+
+class Extractive:
+    """Answers the tasks of the built-in flows."""
+
+    def answer(self, calls: Sequence[Call]) -> list[str]:
+        return [self._answer(call) for call in calls]
+
+    def _answer(self, call: Call) -> str:
+        if call.task not in TASKS:
+            raise BackendError(
+                f"The extractive teacher cannot do the task {call.task}; it knows "
+                f"{', '.join(TASKS)}. Name a teacher with a model in the recipe."
+            )
+        rng = random.Random(digest([call.task, call.variables, call.sample]))
+        return TASKS[call.task](call.variables, rng)
+
+
+def _tagged(rows: Sequence[Mapping[str, str]]) -> str:
+    lines = []
+    for row in rows:
+        lines += [f"[{tag.upper()}]\n{text}" for tag, text in row.items()] + ["[END]"]
+    return "\n".join(lines)
+
+
+def _ask_document(variables: Variables, rng: random.Random) -> str:
+    """Questions on every fact of a chunk, ``phrasings`` for each."""
+    rows = []
+    title = content_words(variables["title"])
+    previous: list[str] = []
+    for sentence in sentences(variables["chunk"]):
+        setting = list(dict.fromkeys([*title, *previous]))
+        for fact in facts(sentence):
+            for _ in range(int(variables["phrasings"])):
+                asked, answer = question(fact, setting, rng)
+                rows.append({"question": asked, "answer": answer})
+        names = re.findall(r"(?<!^)(?<!\. )\b[A-Z][a-z]+\b", sentence)
+        previous = names[-1:] or previous
+    return _tagged(rows)
+
+
+def _rephrase_seed(variables: Variables, rng: random.Random) -> str:
+    """The seed as it is, then said otherwise; the answer unchanged, so nothing new is claimed."""
+    asked = {variables["question"]: None}
+    for _ in range(4 * int(variables["phrasings"])):
+        if len(asked) > int(variables["phrasings"]):
+            break
+        asked.setdefault(rephrase(variables["question"], rng))
+    return _tagged([{"question": text, "answer": variables["answer"]} for text in asked])
+
+
+def _vary_context(variables: Variables, rng: random.Random) -> str:
+    """The seed with names and numbers exchanged wherever they stand, in context and answer alike."""
+    rows = []
+    for _ in range(int(variables["phrasings"])):
+        row = {name: variables[name] for name in ("context", "question", "answer")}
+        rows.append(_exchanged(row, rng) or {**row, "question": rephrase(row["question"], rng)})
+    return _tagged([{name: variables[name] for name in ("context", "question", "answer")}, *rows])
+
+
+_GIVEN = ("Ada", "Bruno", "Clara", "Dmitri", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas",
+          "Keiko", "Liam", "Mira", "Nils", "Olga", "Pedro", "Rosa", "Samir", "Tara", "Uwe")
+
+
+def _exchanged(row: Mapping[str, str], rng: random.Random) -> dict[str, str] | None:
+    """``row`` with each digit group of the answer and each lone given name replaced, or None."""
+    swaps: dict[str, str] = {}
+    for number in sorted(set(re.findall(r"\d+", row["answer"]))):
+        if len(number) <= 6 and number in row["context"]:
+            low, high = (1, 9) if len(number) == 1 else (10 ** (len(number) - 1), 10 ** len(number) - 1)
+            swaps[number] = str(rng.randint(low, high))
+    for name in sorted(set(re.findall(r"\b[A-Z][a-z]{2,}\b", row["answer"]))):
+        if row["context"].count(name) and name in _GIVEN:
+            swaps[name] = rng.choice(_GIVEN)
+    if not swaps or len(set(swaps.values())) < len(swaps):
+        return None
+    pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, swaps)) + r")\b")
+    return {key: pattern.sub(lambda m: swaps[m.group()], text) for key, text in row.items()}
+
+
+TASKS: dict[str, Callable[[Variables, random.Random], str]] = {
+    "ask_document": _ask_document,
+    "rephrase_seed": _rephrase_seed,
+    "vary_context": _vary_context,
+}

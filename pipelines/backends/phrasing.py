@@ -1,0 +1,175 @@
+"""Many ways to ask for one fact, and many ways to say one question.
+
+A student learns a fact from varied phrasings, not from one. Each phrasing keeps another part of the
+words that surround the answer, so that what is learnt is the association between those words and
+the answer, whatever order a person puts them in. All draws come from the ``random.Random`` given.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+
+from pipelines.backends.reading import AUXILIARIES, FUNCTION, Fact, content_words, words
+
+_WH: dict[str, tuple[str, ...]] = {
+    "when": ("When", "When did", "When was", "When were", "At what time", "In which period"),
+    "year": ("In what year", "In which year", "What year", "In what year did", "In which year was"),
+    "number": ("How many", "How much", "What number", "How large", "About how many"),
+    "name": ("Who", "What", "Which", "Who was", "What is the name", "By whom", "Whose"),
+    "place": ("Where", "In which place", "Where did", "Where was", "Where is", "Which place"),
+    "why": ("Why", "Why did", "Why was", "For what reason", "What for", "Why do", "Why is"),
+    "how": ("How", "By what means", "How was", "How did", "With what", "How do", "How is"),
+    "what": ("What", "Which", "What is", "What was", "What kind", "What did", "What are", "Where"),
+    "list": ("What", "Which", "Which two", "What are", "Which things", "What kinds"),
+    "clause": ("What", "What happens", "How", "What is said", "Why", "What happened", "What does"),
+}
+_MEASURES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"year|month|week|day|hour|minute|second", ("How long", "How many {unit}", "For how long")),
+    (r"metre|kilometre|mile|feet|foot|inch|centimetre|millimetre|micrometre|yard",
+     ("How long", "How high", "How tall", "How wide", "How far", "How deep", "How many {unit}")),
+    (r"ton|tonne|kilogram|gram|pound", ("How heavy", "How much", "What weight", "How many {unit}")),
+    (r"degree|celsius|kelvin", ("How hot", "At what temperature", "What temperature", "How cold")),
+    (r"per cent|%", ("What share", "What percentage", "How much", "What proportion")),
+    (r"dollar|pound|franc|euro|£|\$", ("How much", "What sum", "How much did", "What did")),
+)
+_FILLERS = ("did", "was", "is", "the", "of", "in", "do", "were", "used", "a", "for", "by", "to", "at")
+
+
+def question(fact: Fact, setting: list[str], rng: random.Random) -> tuple[str, str]:
+    """One (question, answer) for ``fact``; ``setting`` are words that name what the text is about."""
+    wh = _wh(fact, rng)
+    answer = fact.answer.strip(" ,;:")
+    if fact.lead and fact.asks in {"when", "year", "place"} and wh.startswith(("When", "Where")):
+        answer = f"{fact.lead} {answer}"
+    before, after = fact.sentence[: fact.start], fact.sentence[fact.end :]
+    if fact.asks == "clause":
+        before, after = fact.sentence, ""
+    style = rng.random()
+    if style < 0.25 and fact.asks != "clause":
+        body = _in_order(before, after, rng)
+    else:
+        body = _keywords(before, after, rng)
+    body = [*body, *_named(setting, rng)] if rng.random() < 0.7 else [*_named(setting, rng), *body]
+    if style > 0.92:
+        rng.shuffle(body)
+    if not content_words(" ".join(body)):
+        body += content_words(fact.sentence)[:4]
+    return f"{wh} {' '.join(body)}?", answer
+
+
+def _wh(fact: Fact, rng: random.Random) -> str:
+    if fact.asks == "number":
+        for units, forms in _MEASURES:
+            if re.search(units, fact.answer):
+                unit = words(fact.answer)[-1]
+                return rng.choice(forms).format(unit=unit)
+        noun = words(fact.answer)[-1]
+        if noun.isalpha() and noun.islower() and rng.random() < 0.6:
+            return f"How many {noun}"
+    if fact.asks == "year" and rng.random() < 0.5:
+        return rng.choice(_WH["when"])
+    return rng.choice(_WH[fact.asks])
+
+
+def _in_order(before: str, after: str, rng: random.Random) -> list[str]:
+    """The clause around the answer, as it stands: function words and all, cut at its commas."""
+    left = re.split(r"[,;:()]", before)[-1].split()
+    right = re.split(r"[,;:()]", after)[0].split()
+    kept = [word.strip(".,;:!?()") for word in [*left, *right]]
+    return [_base(word, rng) for word in kept if word][:16]
+
+
+def _keywords(before: str, after: str, rng: random.Random) -> list[str]:
+    """A random part of the meaningful words, the nearest to the answer first in line to stay."""
+    left, right = content_words(before), content_words(after)
+    total = len(left) + len(right)
+    wanted = rng.randint(3, 8)
+    ranked = sorted(
+        [(len(left) - i + rng.random() * 5, i, w) for i, w in enumerate(left)]
+        + [(i + 1 + rng.random() * 5, len(left) + i, w) for i, w in enumerate(right)]
+    )
+    kept = sorted((place, word) for _, place, word in ranked[: min(wanted, total)])
+    spoken: list[str] = []
+    for _, word in kept:
+        if rng.random() < 0.35:
+            spoken.append(rng.choice(_FILLERS))
+        spoken.append(_base(word, rng))
+    return spoken
+
+
+def _named(setting: list[str], rng: random.Random) -> list[str]:
+    """Words that say what the text is about, most of the time."""
+    if not setting or rng.random() < 0.35:
+        return []
+    kept = [word for word in setting if rng.random() < 0.7] or setting[:1]
+    return [rng.choice(("in", "of", "the", "at", "by")), *kept] if rng.random() < 0.6 else kept
+
+
+def _base(word: str, rng: random.Random) -> str:
+    """A word as a question would bend it: "did … open" for "opened", now and then."""
+    lower = word.lower()
+    if lower in FUNCTION or not word.islower() or rng.random() < 0.5:
+        return word
+    if lower.endswith("ied") and len(lower) > 5:
+        return f"{word[:-3]}y"
+    if lower.endswith("ed") and len(lower) > 4:
+        stem = word[:-2]
+        doubled = len(stem) > 2 and stem[-1] == stem[-2] and stem[-1] not in "ls"
+        return stem[:-1] if doubled else stem if rng.random() < 0.6 else f"{stem}e"
+    if lower.endswith("s") and not lower.endswith("ss") and len(lower) > 3:
+        return word[:-1]
+    return word
+
+
+_OPENINGS = (
+    ("", "{rest}"),
+    ("", "Tell me: {lower}"),
+    ("", "Can you say {lower}"),
+    ("", "{rest_plain}, please?"),
+    ("", "Do you know {lower}"),
+    ("", "I should like to know: {lower}"),
+)
+
+
+def rephrase(text: str, rng: random.Random) -> str:
+    """The same question or instruction, said otherwise; numbers and names untouched."""
+    if len(text.split()) < 3 and text.isascii():
+        return text
+    style = rng.random()
+    first, _, rest = text.partition(" ")
+    lower = f"{first.lower()} {rest}" if first.lower() in _QUESTION_WORDS else text
+    if style < 0.35:
+        _, form = rng.choice(_OPENINGS)
+        return form.format(rest=text, lower=lower, rest_plain=text.rstrip("?.! "))
+    if style < 0.7:
+        return _dropped(text, rng)
+    return _reordered(text, rng)
+
+
+_QUESTION_WORDS = frozenset("who what when where why how which whose in by at for".split())
+
+
+def _dropped(text: str, rng: random.Random) -> str:
+    """Without some of its function words."""
+    kept = [
+        word for place, word in enumerate(text.split())
+        if place == 0 or word.lower() not in FUNCTION or rng.random() < 0.6
+    ]
+    return " ".join(kept)
+
+
+def _reordered(text: str, rng: random.Random) -> str:
+    """Its tail first: "In Panama, who led the effort?" for "Who led the effort in Panama?"."""
+    body, mark = (text[:-1], text[-1]) if text[-1:] in "?.!" else (text, "")
+    places = [
+        match.start() for match in re.finditer(r"\b(?:in|of|at|on|during|for|by|from)\b", body)
+        if match.start() > len(body) // 3
+    ]
+    if not places:
+        parts = body.split()
+        kept = [word for word in parts if word.lower() not in AUXILIARIES or rng.random() < 0.3]
+        return " ".join(kept) + mark
+    cut = rng.choice(places)
+    head, tail = body[:cut].strip(), body[cut:].strip()
+    return f"{tail[0].upper()}{tail[1:]}, {head[0].lower()}{head[1:]}{mark}"

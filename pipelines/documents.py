@@ -1,0 +1,193 @@
+"""Knowledge documents: a leaf and its tree → the documents' text, and that text in chunks.
+
+In: a ``Tree`` and a ``Leaf`` whose documents lie beside it. Out: ``Document`` records, and for each
+its ``Chunk`` records, cut along Markdown's own joints, with exact character offsets.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines import text
+from pipelines.errors import GraftError, LeafError
+from pipelines.leaves import LEAF_FILE, document_text
+from pipelines.records import Chunk, Leaf, Tree
+
+CHUNKER_VERSION = 1
+
+_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*")
+_UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
+_BREAK = re.compile(r" {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\n]*)")
+_DELIMITERS = re.compile(r" {0,3}(?=[^\n]*\|)[ \t:|-]*-[ \t:|-]*")
+_LIST_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]")
+_SENTENCE_END = re.compile(
+    r"[.!?\u2026\u061f\u06d4\u0964\u0965]+[\"'”’»)\]*_]*(?=\s)|[。！？｡]+[」』”’）]*"
+)
+_NOT_AN_END = re.compile(r"(?:^|[\s(])(?:[^\W\d_]|e\.g|i\.e|[DMS]rs?|Mrs|St|No|vs|cf|ca|\d+)\.$")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document beside its leaf: path from the taxonomy root, its text with newlines as LF.
+
+    ``title`` is the first heading of level one; without any, the file's name without its ending.
+    """
+
+    path: str
+    text: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Characters ``start:end`` of a text. Only prose may be split."""
+
+    kind: Literal["prose", "whole", "heading", "break"]
+    start: int
+    end: int
+    heading: str = ""
+    level: int = 0
+
+
+def documents(tree: Tree, leaf: Leaf) -> list[Document]:
+    """The documents of a knowledge leaf in the order of their paths; none for a skill.
+
+    ``GraftError`` where they are in another repository, ``LeafError`` where one is gone or unreadable.
+    """
+    if leaf.document is None:
+        return []
+    if leaf.document.repo != ".":
+        raise GraftError(
+            f"{leaf.path}: documents from other repositories are not supported yet; "
+            f'put the document beside {LEAF_FILE} and name it with `repo: "."`.'
+        )
+    found = []
+    for local in leaf.documents:
+        content = _read(tree, local.path)
+        found.append(Document(local.path, content, _title(content, local.path)))
+    return found
+
+
+def chunks(document: Document, words: int) -> list[Chunk]:
+    """``document`` in pieces of at most ``words`` words, each below one heading.
+
+    Paragraphs are kept whole, and joined while they fit; a longer one is split at the ends of its
+    sentences. Tables, code and single sentences stay whole, so that a piece with one may be longer;
+    only a sentence of more than twice ``words`` is cut between words. Each character of a script
+    without spaces counts as half a word. Nothing but headings and rules is left out, and
+    ``document.text[chunk.start:chunk.end] == chunk.text``.
+    """
+    found: list[Chunk] = []
+    for heading, start, end in _spans(document.text, words):
+        piece = document.text[start:end]
+        chunk = Chunk(document.path, len(found), start, end, heading, piece, document.title)
+        found.append(chunk)
+    return found
+
+
+def count_words(content: str) -> float:
+    """The length of a text in words; each character of a script without spaces is half a one."""
+    return text.count_words(content)
+
+
+def _read(tree: Tree, path: str) -> str:
+    try:
+        return document_text(tree, path)
+    except LeafError:
+        # Leaf paths are NFC, but a tree may spell the name in another Unicode form.
+        for found in tree.files():
+            if found != path and unicodedata.normalize("NFC", found) == path:
+                return document_text(tree, found)
+        raise
+
+
+def _title(content: str, path: str) -> str:
+    titles = (block.heading for block in _blocks(content) if block.level == 1 and block.heading)
+    return next(titles, posixpath.splitext(posixpath.basename(path))[0])
+
+
+def _spans(content: str, words: int) -> Iterator[tuple[str, int, int]]:
+    """(heading, start, end) of each chunk."""
+    heading = ""
+    open_at: tuple[int, int] | None = None
+    for block in _blocks(content):
+        if block.kind in ("heading", "break"):
+            if open_at:
+                yield heading, *open_at
+            open_at = None
+            heading = block.heading if block.kind == "heading" else heading
+            continue
+        for start, end in _pieces(content, block, words):
+            if open_at and count_words(content[open_at[0] : end]) <= words:
+                open_at = open_at[0], end
+                continue
+            if open_at:
+                yield heading, *open_at
+            open_at = start, end
+    if open_at:
+        yield heading, *open_at
+
+
+def _pieces(content: str, block: _Block, words: int) -> Iterator[tuple[int, int]]:
+    """The block itself, or a long paragraph's sentences, or parts of a sentence without end."""
+    if block.kind == "whole" or count_words(content[block.start : block.end]) <= words:
+        yield block.start, block.end
+        return
+    for start, end in _sentences(content, block.start, block.end):
+        if count_words(content[start:end]) <= 2 * words:
+            yield start, end
+        else:
+            yield from _parts(content, start, end, words)
+
+
+def _sentences(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Spans of sentences and list items, without the white space between them."""
+    ends = {
+        match.end()
+        for match in _SENTENCE_END.finditer(content, start, end)
+        if not _NOT_AN_END.search(content, start, match.end())
+        and not content[match.end() : end].lstrip()[:1].islower()
+    }
+    ends |= {
+        match.end()
+        for match in re.compile(r"\n").finditer(content, start, end)
+        if _LIST_ITEM.match(content, match.end(), end)
+    }
+    for stop in sorted({*ends, end}):
+        yield from _stripped(content, start, stop)
+        start = stop
+
+
+def _parts(content: str, start: int, end: int, words: int) -> Iterator[tuple[int, int]]:
+    """Spans of at most ``words`` words (of one word at least), cut at spaces, or between
+    characters where a script has none."""
+    unit = re.compile(r"\S+")
+    opened = start
+    reached = start
+    for match in unit.finditer(content, start, end):
+        for stop in _steps(content, match.start(), match.end()):
+            if reached > opened and count_words(content[opened:stop]) > words:
+                yield from _stripped(content, opened, reached)
+                opened = reached
+            reached = stop
+    yield from _stripped(content, opened, end)
+
+
+def _steps(content: str, start: int, end: int) -> Iterator[int]:
+    """Where a run without spaces may be cut: at its end, in a script without spaces anywhere."""
+    if text.spaceless(content[start:end]):
+        yield from range(start + 1, end)
+    yield end
+
+
+def _stripped(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The span without white space at its ends; nothing where there is nothing else."""
+    piece = content[start:end]
+    if piece.strip():
+        yield start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())

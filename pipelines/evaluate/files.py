@@ -1,0 +1,62 @@
+"""The two files of an evaluation: ``evaluation.json`` (schema/evaluation.json) and ``items.jsonl``.
+
+In: the records, or a directory. Out: the files, or the records as they were written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.artifacts import canonical_json, pretty_json, write_atomic
+from pipelines.errors import GraftError
+from pipelines.records import Evaluation, ExamItem, ItemResult, Json, LeafScore, Pooled, Scores
+
+EVALUATION = "evaluation.json"
+ITEMS = "items.jsonl"
+
+
+def write_evaluation(
+    directory: Path, evaluation: Evaluation, results: Sequence[ItemResult]
+) -> None:
+    """Write both files, each at once; results one a line, in the order given."""
+    write_atomic(directory / EVALUATION, pretty_json(evaluation))
+    write_atomic(directory / ITEMS, b"".join(canonical_json(one) + b"\n" for one in results))
+
+
+def read_evaluation(directory: Path) -> tuple[Evaluation, list[ItemResult]]:
+    """What ``write_evaluation`` wrote; ``GraftError`` where it is not there or not whole."""
+    try:
+        evaluation = _evaluation(json.loads((directory / EVALUATION).read_bytes()))
+        lines = (directory / ITEMS).read_bytes().split(b"\n")
+        return evaluation, [_result(json.loads(line)) for line in lines if line]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GraftError(
+            f"{directory} holds no evaluation that can be read; run `graft evaluate` again."
+        ) from error
+
+
+def _evaluation(data: Json) -> Evaluation:
+    return Evaluation(
+        verdict=data["verdict"],
+        reasons=tuple(data["reasons"]),
+        margin=data["margin"],
+        leaves=tuple(LeafScore(**_scored(leaf)) for leaf in data["leaves"]),
+        changed=Pooled(**_scored(data["changed"])) if data["changed"] else None,
+        panel=Pooled(**_scored(data["panel"])) if data["panel"] else None,
+    )
+
+
+def _scored(data: Json) -> Json:
+    arms = {arm: Scores(**data[arm]) for arm in ("base", "previous", "candidate")}
+    low, high = data["interval"]
+    return {**data, **arms, "interval": (low, high)}
+
+
+def _result(data: Json) -> ItemResult:
+    scores = {
+        name: Scores(**data[name])
+        for name in ("base_scores", "previous_scores", "candidate_scores")
+    }
+    return ItemResult(**{**data, **scores, "item": ExamItem(**data["item"])})

@@ -1,0 +1,150 @@
+"""A verdict in sentences: pooled results in, plain reasons out, and what more it would take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipelines.evaluate import statistics
+from pipelines.evaluate.statistics import ALPHA, LEAST_CLUSTERS, Clusters
+from pipelines.records import ItemResult, LeafScore, Pooled, Verdict
+
+ALREADY_KNOWN = 0.9
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A pooled result, the clusters it was tested on and what they are, and its items."""
+
+    pooled: Pooled
+    clusters: Clusters
+    unit: str
+    results: tuple[ItemResult, ...]
+
+
+def explain(
+    verdict: Verdict,
+    margin: float,
+    changed: Finding | None,
+    panel: Finding | None,
+    fallen: Sequence[LeafScore],
+) -> tuple[str, ...]:
+    """What decided first, then the rest; every sentence stands alone."""
+    about_panel, about_changed = _panel(panel, margin), _changed(changed)
+    alarms = [_fall(leaf) for leaf in fallen]
+    if verdict == "PASS":
+        return (*about_changed, *about_panel)
+    if verdict == "INCONCLUSIVE" and _held(panel, margin):
+        return (*about_changed, *about_panel)
+    return (*alarms, *about_panel, *about_changed)
+
+
+def _held(panel: Finding | None, margin: float) -> bool:
+    return panel is None or statistics.non_inferior(panel.pooled.interval, margin)
+
+
+def _fall(leaf: LeafScore) -> str:
+    return (
+        f"{leaf.leaf} fell by {-leaf.difference:.2f} token F1 over {_count(leaf.items, 'item')} "
+        f"({_p(leaf.p_value)} after Holm)."
+    )
+
+
+def _panel(panel: Finding | None, margin: float) -> list[str]:
+    if panel is None:
+        return ["There is no panel: no earlier leaf has an exam, so nothing could be forgotten."]
+    pooled = panel.pooled
+    size = f"{_count(pooled.leaves, 'leaf')}, {_count(pooled.items, 'item')}"
+    found = f"{_effect(pooled)} against the previous release ({size})"
+    if _held(panel, margin):
+        return [f"The panel is non-inferior within the margin of {margin:.2f}: {found}."]
+    if pooled.difference < -margin:
+        return [f"The panel is worse by more than the margin of {margin:.2f}: {found}."]
+    return [
+        f"The panel is not shown to be non-inferior within the margin of {margin:.2f}: {found}.",
+        _panel_needs(panel, margin),
+    ]
+
+
+def _panel_needs(panel: Finding, margin: float) -> str:
+    needed = statistics.clusters_needed(panel.clusters, margin + panel.pooled.difference)
+    have = f"{panel.pooled.clusters} {_unit(panel.unit, panel.pooled.clusters)}"
+    if needed is None or needed <= panel.pooled.clusters:
+        return f"The panel was tested on {have}; it takes more to show that nothing was forgotten."
+    return f"To show that the panel held would take about {needed} {panel.unit}; it has {have}."
+
+
+def _changed(changed: Finding | None) -> list[str]:
+    if changed is None:
+        return ["No changed leaf has an exam (that takes four seed examples): no gain can be shown."]
+    pooled = changed.pooled
+    size = f"{_count(pooled.items, 'item')} in {_count(pooled.clusters, 'context')}"
+    found = f"{_effect(pooled)} against the previous release ({size}, {_p(pooled.p_value)})"
+    if pooled.difference > 0 and pooled.p_value < ALPHA:
+        return [f"The changed leaves are better: {found}.", _exact(changed)]
+    sentences = [f"The changed leaves are not shown to be better: {found}.", _needs(changed)]
+    if pooled.previous.token_f1 >= ALREADY_KNOWN:
+        sentences.append(
+            "The previous release already answers this exam "
+            f"(token F1 {pooled.previous.token_f1:.2f}), so little was left to gain."
+        )
+    return [*sentences, _exact(changed)]
+
+
+def _needs(changed: Finding) -> str:
+    pooled = changed.pooled
+    if pooled.clusters < LEAST_CLUSTERS:
+        each = pooled.items / pooled.clusters
+        return (
+            f"{_count(pooled.clusters, 'context')} cannot decide, whatever the answers: it takes "
+            f"at least {LEAST_CLUSTERS} (about {round(LEAST_CLUSTERS * each)} items). A leaf gives "
+            "its exam one in four of its seed examples."
+        )
+    smallest = statistics.detectable(changed.clusters)
+    needed = statistics.clusters_needed(changed.clusters, abs(pooled.difference))
+    about = f"the smallest gain that {pooled.clusters} contexts would show is about {smallest:.2f}"
+    if pooled.difference <= 0 or needed is None or needed <= pooled.clusters:
+        return f"With this spread {about}."
+    items = round(needed * pooled.items / pooled.clusters)
+    return (
+        f"With this spread {about}; a gain of {pooled.difference:.2f} would take about {needed} "
+        f"contexts ({items} items)."
+    )
+
+
+def _exact(changed: Finding) -> str:
+    """Right and wrong, with Wilson's interval of each arm and McNemar's test of the flips."""
+    before = [one.previous_scores.exact_match == 1 for one in changed.results]
+    after = [one.candidate_scores.exact_match == 1 for one in changed.results]
+    wins = sum(new and not old for old, new in zip(before, after, strict=True))
+    losses = sum(old and not new for old, new in zip(before, after, strict=True))
+    return (
+        f"Exact match on the changed leaves: {_rate(before)} before, {_rate(after)} now; "
+        f"{wins} won, {losses} lost (McNemar, {_p(statistics.mcnemar(wins, losses))}, "
+        "items taken as independent)."
+    )
+
+
+def _rate(right: Sequence[bool]) -> str:
+    low, high = statistics.wilson(sum(right), len(right))
+    return f"{sum(right)} of {len(right)} (95 % {low:.0%} to {high:.0%})"
+
+
+def _effect(pooled: Pooled) -> str:
+    low, high = pooled.interval
+    text = f"{pooled.difference:+.2f} token F1, 95 % interval {low:+.2f} to {high:+.2f},"
+    return text.replace("-", MINUS)
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit if number == 1 else 'leaves' if unit == 'leaf' else unit + 's'}"
+
+
+def _unit(units: str, number: int) -> str:
+    single = {"leaves": "leaf", "contexts": "context"}[units]
+    return single if number == 1 else units

@@ -1,0 +1,396 @@
+"""Leaves: a taxonomy on disk or in a commit → ``Leaf`` records, with line numbers.
+
+In: a ``Tree`` (``WorkTree`` is the one on disk). Out: ``Leaf``; a leaf that cannot be read is one
+``LeafError`` with line and column. What is merely unwise is no concern here: ``check`` finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import GraftError, LeafError
+from pipelines.records import (
+    Attribution,
+    DocumentRef,
+    Finding,
+    Json,
+    Kind,
+    Leaf,
+    LocalDocument,
+    QuestionAnswer,
+    Seed,
+    Tree,
+    as_json,
+)
+from pipelines.yaml_source import Source, as_error, normalise_newlines, read_yaml
+
+LEAF_FILE = "qna.yaml"
+ATTRIBUTION_FILE = "attribution.txt"
+ROOTS = ("compositional_skills", "foundational_skills", "knowledge")
+VERSIONS = (1, 2, 3)
+
+_LABELS = {
+    "title of work": "title",
+    "title of the work": "title",
+    "link to work": "link",
+    "link to the work": "link",
+    "revision": "revision",
+    "license of work": "licence",
+    "license of the work": "licence",
+    "licence of work": "licence",
+    "licence of the work": "licence",
+    "creator names": "creators",
+    "creator name": "creators",
+}
+_FIELD_LINE = re.compile(r"\s*([A-Za-z ]{4,30}?)\s*:\s*(.*)")
+
+
+class WorkTree:
+    """A taxonomy folder on disk as a ``Tree``; hidden folders and symlinks do not exist for it."""
+
+    def __init__(self, root: Path) -> None:
+        if not root.is_dir():
+            raise GraftError(f"There is no taxonomy folder {root}; name another with --taxonomy.")
+        self.root = root
+        self._real = root.resolve()
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a regular file; ``FileNotFoundError`` for anything else, symlinks included."""
+        full = self._real / path
+        hidden = any(part.startswith(".") for part in path.split("/")[:-1])
+        # resolve() follows symlinks and `..`: a path that changes is not one of this tree.
+        if hidden or full.resolve() != full or not full.is_file():
+            raise FileNotFoundError(path)
+        return full.read_bytes()
+
+    def files(self, under: str = "") -> Iterator[str]:
+        """Sorted paths of the regular files below ``under``; never through a symlink."""
+        start = self._real / under if under else self._real
+        if start.resolve() == start and start.is_dir():
+            yield from sorted(_walk(str(start), under))
+
+
+def _walk(folder: str, prefix: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = posixpath.join(prefix, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                if not entry.name.startswith("."):
+                    yield from _walk(entry.path, path)
+            elif entry.is_file(follow_symlinks=False):
+                yield path
+
+
+def leaf_paths(tree: Tree) -> list[str]:
+    """Sorted folders that hold a ``qna.yaml`` below one of ``ROOTS``, as the tree spells them."""
+    return sorted(
+        posixpath.dirname(path)
+        for root in ROOTS
+        for path in tree.files(root)
+        if posixpath.basename(path) == LEAF_FILE and "/." not in path and path.count("/") > 1
+    )
+
+
+def read_leaves(tree: Tree) -> dict[str, Leaf]:
+    """Every leaf of the tree by its NFC path, sorted; ``LeafError`` at the first that is broken."""
+    leaves: dict[str, Leaf] = {}
+    for path in leaf_paths(tree):
+        leaf = read_leaf(tree, path)
+        if leaf.path in leaves:
+            raise LeafError(
+                "Two folders bear this name in different Unicode forms.",
+                rule="case-clash",
+                path=posixpath.join(path, LEAF_FILE),
+                hint="Rename one of them.",
+            )
+        leaves[leaf.path] = leaf
+    return dict(sorted(leaves.items()))
+
+
+def read_leaf(tree: Tree, path: str) -> Leaf:
+    """The leaf in the folder ``path``; ``LeafError`` with line and column where it cannot be read."""
+    file = posixpath.join(path, LEAF_FILE)
+    try:
+        data = tree.read(file)
+    except OSError as error:
+        raise LeafError("The file cannot be read.", rule="file-name", path=file) from error
+    reading = read_yaml(data, file)
+    if reading.source is None or reading.findings:
+        raise as_error(reading.findings[0])
+    return _Reader(tree, path, reading.source).leaf()
+
+
+def is_knowledge(path: str, data: object) -> bool:
+    """Whether the rightmost telling part of ``path`` says knowledge; else whether there is a document."""
+    for part in reversed(path.split("/")):
+        if part in ROOTS:
+            return part == "knowledge"
+    return isinstance(data, dict) and "document" in data
+
+
+def version_of(data: object) -> int | None:
+    """The version that a leaf declares (missing = 1); None where it is not 1, 2 or 3."""
+    version = data.get("version", 1) if isinstance(data, dict) else None
+    if isinstance(version, bool) or not isinstance(version, (int, float)):
+        return None
+    return int(version) if version in VERSIONS else None
+
+
+def document_text(tree: Tree, path: str) -> str:
+    """The text of a document beside its leaf, newlines as LF; ``LeafError`` unless it is UTF-8."""
+    try:
+        return normalise_newlines(tree.read(path))
+    except FileNotFoundError as error:
+        raise LeafError("The document is not there.", rule="documents", path=path) from error
+    except UnicodeDecodeError as error:
+        raise LeafError(
+            "The document is not UTF-8 text.",
+            rule="documents",
+            path=path,
+            hint="Convert it to Markdown or plain text.",
+        ) from error
+
+
+def match_documents(files: Sequence[str], leaf: str, pattern: str) -> list[str]:
+    """Those of ``files`` (paths from the root) that ``pattern`` names, seen from the folder ``leaf``.
+
+    ``*`` and ``?`` stay within one folder, ``**`` spans folders; the leaf's own files, hidden files
+    and whatever lies outside the leaf never match.
+    """
+    wanted = [part for part in unicodedata.normalize("NFC", pattern).split("/") if part != "."]
+    if pattern.startswith("/") or ".." in wanted:
+        return []
+    found = []
+    for file in files:
+        inner = file.removeprefix(f"{leaf}/")
+        if inner == file or inner in (LEAF_FILE, ATTRIBUTION_FILE):
+            continue
+        if _matches(unicodedata.normalize("NFC", inner).split("/"), wanted):
+            found.append(file)
+    return found
+
+
+def _matches(parts: list[str], wanted: list[str]) -> bool:
+    """Match part by part; ``reached`` holds how many of ``wanted`` may be used up so far."""
+    reached = _past_stars({0}, wanted)
+    for part in parts:
+        following = set()
+        for index in reached:
+            if index == len(wanted) or part.startswith(".") > wanted[index].startswith("."):
+                continue
+            if wanted[index] == "**":
+                following.add(index)
+            elif fnmatchcase(part, wanted[index]):
+                following.add(index + 1)
+        reached = _past_stars(following, wanted)
+    return len(wanted) in reached
+
+
+def _past_stars(reached: set[int], wanted: list[str]) -> set[int]:
+    for index in range(len(wanted)):
+        if index in reached and wanted[index] == "**":
+            reached.add(index + 1)
+    return reached
+
+
+def parse_attribution(text: str, path: str) -> tuple[tuple[Attribution, ...], tuple[Finding, ...]]:
+    """The blocks of an attribution.txt, and a finding for each line or block that is not right.
+
+    A block begins with ``Title of work:``; lines without a label go on with the field before.
+    """
+    blocks: list[_Block] = []
+    findings: list[Finding] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        match = _FIELD_LINE.fullmatch(line)
+        name = _LABELS.get(" ".join(match[1].lower().split())) if match else None
+        if match and name:
+            if name == "title" or not blocks:
+                blocks.append(_Block(number, {}))
+            if name in blocks[-1].fields:
+                findings.append(_attribution(path, number, f"`{match[1]}` stands twice in a block."))
+            blocks[-1].fields[name] = match[2].strip()
+        elif blocks:
+            last = next(reversed(blocks[-1].fields))
+            blocks[-1].fields[last] = f"{blocks[-1].fields[last]} {line.strip()}".strip()
+        else:
+            findings.append(_attribution(path, number, "This line has no label."))
+    for block in blocks:
+        findings.extend(
+            _attribution(path, block.line, f"The block that begins here lacks `{label}:`.")
+            for label, name in _REQUIRED
+            if not block.fields.get(name)
+        )
+    return tuple(block.attribution() for block in blocks), tuple(findings)
+
+
+_REQUIRED = (
+    ("Title of work", "title"),
+    ("Link to work", "link"),
+    ("License of the work", "licence"),
+    ("Creator names", "creators"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    line: int
+    fields: dict[str, str]
+
+    def attribution(self) -> Attribution:
+        names = ("title", "link", "revision", "licence", "creators")
+        return Attribution(*(self.fields.get(name, "") for name in names))
+
+
+def _attribution(path: str, line: int, message: str) -> Finding:
+    hint = "A block is: " + ", ".join(f"`{label}: …`" for label, _ in _REQUIRED) + "."
+    return Finding("attribution", "error", path, line, 1, message, hint)
+
+
+class _Reader:
+    """One leaf's values → ``Leaf``; every value that is not as it must be is a ``LeafError``."""
+
+    def __init__(self, tree: Tree, path: str, source: Source) -> None:
+        self._tree = tree
+        self._path = path
+        self._source = source
+
+    def leaf(self) -> Leaf:
+        data = self._source.data
+        if not isinstance(data, dict):
+            raise self._error((), "The top of the file must be keys with values.")
+        knowledge = is_knowledge(self._path, data)
+        version = version_of(data)
+        if version is None or (knowledge and version < 3):
+            allowed = "3 (knowledge)" if knowledge else "1, 2 or 3"
+            raise self._error(("version",), f"The version must be {allowed}.")
+        seeds = self._seeds(data, knowledge)
+        grounded = any(seed.context for seed in seeds)
+        skill: Kind = "grounded_skill" if grounded else "freeform_skill"
+        kind: Kind = "knowledge" if knowledge else skill
+        task = "" if knowledge else self._text(data, "task_description", (), empty=True)
+        domain = self._text(data, "domain", ()) if knowledge else ""
+        outline = self._text(data, "document_outline", ()) if knowledge else ""
+        document = self._document(data) if knowledge else None
+        documents = self._documents(document) if document else ()
+        return Leaf(
+            path=unicodedata.normalize("NFC", self._path),
+            kind=kind,
+            version=version,
+            created_by=self._text(data, "created_by", ()),
+            task_description=task,
+            domain=domain,
+            outline=outline,
+            seeds=seeds,
+            document=document,
+            documents=documents,
+            attribution=self._attribution(),
+            content_hash=_content_hash(
+                self._path, kind, [domain, outline] if knowledge else task, seeds, document, documents
+            ),
+        )
+
+    def _seeds(self, data: Json, knowledge: bool) -> tuple[Seed, ...]:
+        """Seeds in the file's order. Seeds with one id are one seed with the pairs of all."""
+        found: dict[str, tuple[str, list[QuestionAnswer], int]] = {}
+        for index, seed in enumerate(self._list(data, "seed_examples", ())):
+            at = ("seed_examples", index)
+            line = self._source.value_at(at)[0]
+            mapping = self._mapping(seed, at)
+            if knowledge:
+                context = self._text(mapping, "context", at)
+                items = self._list(mapping, "questions_and_answers", at)
+                pairs = [self._pair(q, (*at, "questions_and_answers", i)) for i, q in enumerate(items)]
+                seed_id = _short_hash([context])
+            else:
+                context = self._text(mapping, "context", at) if "context" in mapping else ""
+                pairs = [self._pair(mapping, at)]
+                seed_id = _short_hash([context, pairs[0].question])
+            _, known, _ = found.setdefault(seed_id, (context, [], line))
+            seen = {(pair.question, pair.answer) for pair in known}
+            known.extend(pair for pair in pairs if (pair.question, pair.answer) not in seen)
+        return tuple(
+            Seed(seed_id, _answer_hash(pairs), context, tuple(pairs), line)
+            for seed_id, (context, pairs, line) in found.items()
+        )
+
+    def _pair(self, item: object, at: Sequence[str | int]) -> QuestionAnswer:
+        mapping = self._mapping(item, at)
+        line = self._source.value_at((*at, "question"))[0]
+        return QuestionAnswer(
+            self._text(mapping, "question", at), self._text(mapping, "answer", at), line
+        )
+
+    def _document(self, data: Json) -> DocumentRef:
+        at = ("document",)
+        mapping = self._mapping(data.get("document"), at)
+        patterns = self._list(mapping, "patterns", at)
+        for index, pattern in enumerate(patterns):
+            if not isinstance(pattern, str) or not pattern.strip():
+                raise self._error((*at, "patterns", index), "A pattern must be text.")
+        return DocumentRef(
+            self._text(mapping, "repo", at), self._text(mapping, "commit", at), tuple(patterns)
+        )
+
+    def _documents(self, document: DocumentRef) -> tuple[LocalDocument, ...]:
+        """Documents beside the leaf, sorted by path; none for documents in another repository."""
+        if document.repo != ".":
+            return ()
+        files = list(self._tree.files(self._path))
+        found: set[str] = set()
+        for index, pattern in enumerate(document.patterns):
+            matched = match_documents(files, self._path, pattern)
+            if not matched:
+                at = ("document", "patterns", index)
+                raise self._error(at, f"No document beside the leaf matches `{pattern[:60]}`.")
+            found.update(matched)
+        return tuple(
+            LocalDocument(unicodedata.normalize("NFC", path), _text_sha256(self._tree.read(path)))
+            for path in sorted(found)
+        )
+
+    def _attribution(self) -> tuple[Attribution, ...]:
+        file = posixpath.join(self._path, ATTRIBUTION_FILE)
+        try:
+            return parse_attribution(normalise_newlines(self._tree.read(file)), file)[0]
+        except (FileNotFoundError, UnicodeDecodeError):
+            return ()
+
+    def _text(self, data: Json, key: str, at: Sequence[str | int], *, empty: bool = False) -> str:
+        value = data.get(key)
+        if not isinstance(value, str):
+            raise self._error((*at, key), f"`{key}` must be there and be text.")
+        value = unicodedata.normalize("NFC", value).strip()
+        if not value and not empty:
+            raise self._error((*at, key), f"`{key}` must not be empty.")
+        return value
+
+    def _list(self, data: Json, key: str, at: Sequence[str | int]) -> list[Any]:
+        value = data.get(key)
+        if not isinstance(value, list) or not value:
+            raise self._error((*at, key), f"`{key}` must be there and be a list of one or more.")
+        return value
+
+    def _mapping(self, value: object, at: Sequence[str | int]) -> Json:
+        if not isinstance(value, dict):
+            raise self._error(at, f"`{at[0]}` must hold keys with values here.")
+        return value
+
+    def _error(self, at: Sequence[str | int], message: str) -> LeafError:
+        line, column = self._source.value_at(at)
+        hint = "`graft check` lists everything that is wrong."
+        file = self._source.path
+        return LeafError(message, rule="schema", path=file, line=line, column=column, hint=hint)
+
+

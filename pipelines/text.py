@@ -1,0 +1,136 @@
+"""Text as the checks, the leak gate, the filters and the metrics compare it.
+
+In: text in any script. Out: its normalised form, its tokens, n-grams, and how near two texts are.
+Checks, duplicate filters, leaks and scores all stand on these functions, so that they agree on
+what "the same" means.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+
+from rapidfuzz import fuzz
+
+NEAR = 0.9
+CONTAINED_TOKENS = 4
+
+_SPACELESS_RANGES = (
+    ("\u0e00", "\u0eff"),  # Thai, Lao
+    ("\u1000", "\u109f"),  # Myanmar
+    ("\u1780", "\u17ff"),  # Khmer
+    ("\u3005", "\u3007"),  # ideographic iteration mark and zero
+    ("\u3040", "\u30ff"),  # Hiragana, Katakana
+    ("\u3400", "\u4dbf"),  # Han
+    ("\u4e00", "\u9fff"),
+    ("\uf900", "\ufaff"),
+    ("\U00020000", "\U0003ffff"),
+)
+_SPACELESS = "".join(f"{first}-{last}" for first, last in _SPACELESS_RANGES)
+_MARKS = "".join(
+    character
+    for first, last in _SPACELESS_RANGES[:5]
+    for character in map(chr, range(ord(first), ord(last) + 1))
+    if unicodedata.category(character).startswith("M")
+)
+_SPACELESS_CHARACTER = re.compile(f"[{_SPACELESS}]")
+_TOKEN = re.compile(rf"[{_SPACELESS}][{_MARKS}]*|[^\s{_SPACELESS}]+")
+
+
+class _Folding(dict[int, str]):
+    """A table for ``str.translate`` that decides about each character once, by its category."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        category = unicodedata.category(character)
+        if character in "'\u2019\u02bc" or category == "Cf":  # within a word: don't, soft hyphen
+            folded = ""
+        elif category[0] in "LMN":
+            folded = character
+        elif category in ("Sm", "Sc", "So") and character not in "|~":  # "3 + 4" is not "3 > 4"
+            folded = f" {character} "
+        else:
+            folded = " "
+        self[code] = folded
+        return folded
+
+
+_FOLDING = _Folding()
+
+
+@lru_cache(maxsize=16384)
+def normalise(text: str) -> str:
+    """NFKC, case folded, punctuation and white space as single spaces, none at the ends.
+
+    Letters, combining marks and digits of every script stay; so do symbols such as ``+`` and ``€``,
+    each between spaces. Apostrophes and invisible format characters vanish.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(folded.translate(_FOLDING).split())
+
+
+def tokens(text: str) -> list[str]:
+    """The words of the normalised text; in scripts without spaces each character on its own."""
+    return _TOKEN.findall(normalise(text))
+
+
+def spaceless(text: str) -> int:
+    """How many characters of ``text`` belong to scripts that put no spaces between words."""
+    return len(_SPACELESS_CHARACTER.findall(text))
+
+
+def ngrams(tokens: Sequence[str], n: int) -> set[tuple[str, ...]]:
+    """All runs of ``n`` tokens; of fewer than ``n`` tokens the one shorter run, of none nothing."""
+    if not tokens:
+        return set()
+    return {tuple(tokens[at : at + n]) for at in range(max(1, len(tokens) - n + 1))}
+
+
+def similarity(a: str, b: str) -> float:
+    """How near two texts are, 0..1: 1 − edits ÷ length, in their own word order or the sorted one.
+
+    Case, punctuation and spacing do not count. Texts of punctuation alone are compared as they are.
+    """
+    return _similarity(a, b, 0.0)
+
+
+def too_close(a: str, b: str) -> bool:
+    """Whether one text is a near duplicate of the other, so that knowing one gives the other away.
+
+    True where they are similar (``NEAR``), or where one holds the whole other and at most as much
+    again; never where their numbers differ: 'the year 1914' and 'the year 1918' are two questions.
+    """
+    if sorted(_numbers(a)) != sorted(_numbers(b)):
+        return False
+    return _similarity(a, b, NEAR) >= NEAR or _contained(a, b)
+
+
+def _similarity(a: str, b: str, cutoff: float) -> float:
+    """As ``similarity``; anything below ``cutoff`` may come back as 0."""
+    first, second = normalise(a), normalise(b)
+    if not first or not second:
+        return float(first == second and a.split() == b.split())
+    if first == second:
+        return 1.0
+    ordered = fuzz.ratio(first, second, score_cutoff=100 * cutoff)
+    arranged = fuzz.ratio(_arranged(first), _arranged(second), score_cutoff=100 * cutoff)
+    return max(ordered, arranged) / 100
+
+
+@lru_cache(maxsize=16384)
+def _arranged(normal: str) -> str:
+    return " ".join(sorted(normal.split()))
+
+
+@lru_cache(maxsize=16384)
+def _numbers(text: str) -> tuple[str, ...]:
+    return tuple(found for found in tokens(text) if any(map(str.isdigit, found)))
+
+
+def _contained(a: str, b: str) -> bool:
+    short, long = sorted((tokens(a), tokens(b)), key=len)
+    if len(short) < CONTAINED_TOKENS or len(long) > 2 * len(short):
+        return False
+    return any(long[at : at + len(short)] == short for at in range(len(long) - len(short) + 1))

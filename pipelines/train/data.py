@@ -1,0 +1,114 @@
+"""Rows → batches of token ids: assistant's tokens supervised, lengths bucketed, nothing cut silently.
+
+Rows of like length share a batch, padded on the right; with causal attention right padding needs no
+mask. A batch holds at most ``tokens_per_step`` tokens, padding included.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from pipelines.errors import TrainError
+from pipelines.records import Message, as_json
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One row: token ids, the index of its first supervised token, its weight in the loss."""
+
+    ids: tuple[int, ...]
+    answer: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """``ids`` is (rows, length); ``rows`` and ``columns`` (n,) point at the states that predict
+    ``targets`` (n,), each with its ``weights`` (n,)."""
+
+    ids: torch.Tensor
+    rows: torch.Tensor
+    columns: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+    tokens: int
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase,
+    conversations: Sequence[tuple[Sequence[Message], float]],
+    longest: int,
+) -> list[Encoded]:
+    """Token ids of each (messages, weight); the last message is the assistant's.
+
+    A row over ``longest`` tokens is refused by name: silent truncation trains on nothing.
+    """
+    prompts, wholes = [], []
+    for messages, _ in conversations:
+        turns = as_json(messages)
+        prompt = tokenizer.apply_chat_template(
+            turns[:-1], tokenize=False, add_generation_prompt=True
+        )
+        whole = tokenizer.apply_chat_template(turns, tokenize=False)
+        if not whole.startswith(prompt):
+            raise TrainError(
+                "The chat template renders a prompt that its own conversation does not begin with; "
+                "such a template cannot be trained on."
+            )
+        prompts.append(prompt)
+        wholes.append(whole)
+    if not wholes:
+        return []
+    ids = tokenizer(wholes, add_special_tokens=False)["input_ids"]
+    starts = [len(p) for p in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
+    rows = []
+    for whole, row, start, (_, weight) in zip(wholes, ids, starts, conversations, strict=True):
+        if len(row) > longest:
+            raise TrainError(
+                f"A row of {len(row)} tokens does not fit the student's {longest}: {whole[:80]!r}…. "
+                "Shorten its leaf or raise student.positions."
+            )
+        rows.append(Encoded(tuple(row), start, weight))
+    return rows
+
+
+def batches(rows: Sequence[Encoded], tokens_per_step: int, seed: int) -> Iterator[Batch]:
+    """One pass over ``rows`` in an order drawn from ``seed``; every row once."""
+    rng = random.Random(seed)
+    order = list(rows)
+    rng.shuffle(order)
+    order.sort(key=lambda row: len(row.ids))
+    groups: list[list[Encoded]] = []
+    for row in order:
+        if not groups or (len(groups[-1]) + 1) * len(row.ids) > tokens_per_step:
+            groups.append([])
+        groups[-1].append(row)
+    rng.shuffle(groups)
+    for group in groups:
+        yield _batch(group)
+
+
+def _batch(group: Sequence[Encoded]) -> Batch:
+    longest = max(len(row.ids) for row in group)
+    ids = torch.zeros((len(group), longest), dtype=torch.long)
+    where_row, where_column, targets, weights = [], [], [], []
+    for place, row in enumerate(group):
+        ids[place, : len(row.ids)] = torch.tensor(row.ids)
+        for column in range(row.answer, len(row.ids)):
+            where_row.append(place)
+            where_column.append(column - 1)
+            targets.append(row.ids[column])
+            weights.append(row.weight)
+    return Batch(
+        ids,
+        torch.tensor(where_row),
+        torch.tensor(where_column),
+        torch.tensor(targets),
+        torch.tensor(weights),
+        sum(len(row.ids) for row in group),
+    )
