@@ -43,7 +43,8 @@ def diff(
     new = {path: leaf for path, leaf in head.items() if path not in base}
     moved = _moved(gone, new)
     edited = (
-        path for path in base.keys() & head.keys()
+        path
+        for path in base.keys() & head.keys()
         if base[path].content_hash != head[path].content_hash
     )
     changes = [_between(base[path], head[path], splits.get(path)) for path in edited]

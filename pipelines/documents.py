@@ -20,16 +20,18 @@ from pipelines.records import Chunk, Leaf, Tree
 
 CHUNKER_VERSION = 1
 
-_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*")
+_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
 _BREAK = re.compile(r" {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\n]*)")
+_FENCE = re.compile(r"[ \t]*(`{3,}(?=[^`]*$)|~{3,})")
 _DELIMITERS = re.compile(r" {0,3}(?=[^\n]*\|)[ \t:|-]*-[ \t:|-]*")
-_LIST_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]")
+_NEXT_ITEM = re.compile(r"\n(?=[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t])")
+_NOT_A_TITLE = re.compile(r"[ \t]*(?:[-*+>|]|\d{1,9}[.)][ \t])")
+_RUN = re.compile(r"\S+")
 _SENTENCE_END = re.compile(
     r"[.!?\u2026\u061f\u06d4\u0964\u0965]+[\"'”’»)\]*_]*(?=\s)|[。！？｡]+[」』”’）]*"
 )
-_NOT_AN_END = re.compile(r"(?:^|[\s(])(?:[^\W\d_]|e\.g|i\.e|[DMS]rs?|Mrs|St|No|vs|cf|ca|\d+)\.$")
+_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[^\W\d_]|e\.g|i\.e|Mr|Mrs|Ms|Dr|St|No|vs|cf|ca)\.$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Characters ``start:end`` of a text. Only prose may be split."""
+    """Characters ``start:end`` of a text. ``whole`` is code or a table; only ``prose`` is split."""
 
     kind: Literal["prose", "whole", "heading", "break"]
     start: int
@@ -58,7 +60,7 @@ class _Block:
 def documents(tree: Tree, leaf: Leaf) -> list[Document]:
     """The documents of a knowledge leaf in the order of their paths; none for a skill.
 
-    ``GraftError`` where they are in another repository, ``LeafError`` where one is gone or unreadable.
+    ``GraftError`` where they are in another repository, ``LeafError`` where one cannot be read.
     """
     if leaf.document is None:
         return []
@@ -91,11 +93,6 @@ def chunks(document: Document, words: int) -> list[Chunk]:
     return found
 
 
-def count_words(content: str) -> float:
-    """The length of a text in words; each character of a script without spaces is half a one."""
-    return text.count_words(content)
-
-
 def _read(tree: Tree, path: str) -> str:
     try:
         return document_text(tree, path)
@@ -124,7 +121,7 @@ def _spans(content: str, words: int) -> Iterator[tuple[str, int, int]]:
             heading = block.heading if block.kind == "heading" else heading
             continue
         for start, end in _pieces(content, block, words):
-            if open_at and count_words(content[open_at[0] : end]) <= words:
+            if open_at and text.count_words(content[open_at[0] : end]) <= words:
                 open_at = open_at[0], end
                 continue
             if open_at:
@@ -136,11 +133,11 @@ def _spans(content: str, words: int) -> Iterator[tuple[str, int, int]]:
 
 def _pieces(content: str, block: _Block, words: int) -> Iterator[tuple[int, int]]:
     """The block itself, or a long paragraph's sentences, or parts of a sentence without end."""
-    if block.kind == "whole" or count_words(content[block.start : block.end]) <= words:
+    if block.kind == "whole" or text.count_words(content[block.start : block.end]) <= words:
         yield block.start, block.end
         return
     for start, end in _sentences(content, block.start, block.end):
-        if count_words(content[start:end]) <= 2 * words:
+        if text.count_words(content[start:end]) <= 2 * words:
             yield start, end
         else:
             yield from _parts(content, start, end, words)
@@ -151,14 +148,10 @@ def _sentences(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     ends = {
         match.end()
         for match in _SENTENCE_END.finditer(content, start, end)
-        if not _NOT_AN_END.search(content, start, match.end())
+        if not _ABBREVIATION.search(content[max(start, match.end() - 8) : match.end()])
         and not content[match.end() : end].lstrip()[:1].islower()
     }
-    ends |= {
-        match.end()
-        for match in re.compile(r"\n").finditer(content, start, end)
-        if _LIST_ITEM.match(content, match.end(), end)
-    }
+    ends |= {match.end() for match in _NEXT_ITEM.finditer(content, start, end)}
     for stop in sorted({*ends, end}):
         yield from _stripped(content, start, stop)
         start = stop
@@ -167,12 +160,11 @@ def _sentences(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _parts(content: str, start: int, end: int, words: int) -> Iterator[tuple[int, int]]:
     """Spans of at most ``words`` words (of one word at least), cut at spaces, or between
     characters where a script has none."""
-    unit = re.compile(r"\S+")
     opened = start
     reached = start
-    for match in unit.finditer(content, start, end):
+    for match in _RUN.finditer(content, start, end):
         for stop in _steps(content, match.start(), match.end()):
-            if reached > opened and count_words(content[opened:stop]) > words:
+            if reached > opened and text.count_words(content[opened:stop]) > words:
                 yield from _stripped(content, opened, reached)
                 opened = reached
             reached = stop
@@ -191,3 +183,83 @@ def _stripped(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     piece = content[start:end]
     if piece.strip():
         yield start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+
+
+def _blocks(content: str) -> Iterator[_Block]:
+    """Headings, rules, code, tables and paragraphs, in order; blank lines lie between them."""
+    lines = [(match.start(), match.end()) for match in re.finditer(r"[^\n]*", content)]
+    texts = [content[start:end] for start, end in lines]
+    at = 0
+    while at < len(texts):
+        line = texts[at]
+        after = at + 1
+        if heading := _HEADING.fullmatch(line):
+            name = re.sub(r"(?:^|[ \t])#+$", "", (heading[2] or "").strip()).strip()
+            yield _Block("heading", *lines[at], name, len(heading[1]))
+        elif _BREAK.fullmatch(line):
+            yield _Block("break", *lines[at])
+        elif fence := _FENCE.match(line):
+            after = _after_code(texts, at, fence[1])
+            yield _Block("whole", lines[at][0], lines[after - 1][1])
+        elif _begins_table(texts, at):
+            after = _after_table(texts, at)
+            yield _Block("whole", lines[at][0], lines[after - 1][1])
+        elif line.strip():
+            after = _after_prose(texts, at)
+            level = _underlined(texts, at, after)
+            if level:
+                yield _Block("heading", *lines[at], line.strip(), level)
+                after += 1
+            else:
+                yield _Block("prose", lines[at][0], lines[after - 1][1])
+        at = after
+
+
+def _after_code(texts: list[str], at: int, fence: str) -> int:
+    """The line after the closing fence; code that is never closed goes on to the end."""
+    closing = re.compile(rf"[ \t]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*")
+    for after in range(at + 1, len(texts)):
+        if closing.fullmatch(texts[after]):
+            return after + 1
+    return len(texts)
+
+
+def _begins_table(texts: list[str], at: int) -> bool:
+    following = texts[at + 1] if at + 1 < len(texts) else ""
+    return "|" in texts[at] and bool(_DELIMITERS.fullmatch(following))
+
+
+def _after_table(texts: list[str], at: int) -> int:
+    after = at + 2
+    while after < len(texts) and "|" in texts[after] and not _begins_other(texts, after):
+        after += 1
+    return after
+
+
+def _after_prose(texts: list[str], at: int) -> int:
+    after = at + 1
+    while after < len(texts) and texts[after].strip() and not _begins_other(texts, after):
+        if _UNDERLINE.fullmatch(texts[after]) and _underlined(texts, at, after):
+            break
+        after += 1
+    return after
+
+
+def _begins_other(texts: list[str], at: int) -> bool:
+    """Whether a paragraph ends before this line."""
+    line = texts[at]
+    return bool(
+        _HEADING.fullmatch(line) or _BREAK.fullmatch(line) or _FENCE.match(line)
+    ) or _begins_table(texts, at)
+
+
+def _underlined(texts: list[str], at: int, after: int) -> int:
+    """The level of a heading that is underlined, 0 where the lines are a paragraph.
+
+    Only one line may be a heading here: a rule set close below a paragraph must not swallow it.
+    """
+    following = texts[after] if after < len(texts) else ""
+    line = _UNDERLINE.fullmatch(following)
+    if after != at + 1 or not line or _NOT_A_TITLE.match(texts[at]):
+        return 0
+    return 1 if "=" in line[1] else 2

@@ -83,17 +83,13 @@ def _vanished(leaf: Leaf, old: Leaf | None, known: set[str]) -> list[Seed]:
     """Seeds of ``old`` that ``leaf`` no longer has and whose side is known, sorted by id."""
     kept = {seed.id for seed in leaf.seeds}
     seeds = old.seeds if old else ()
-    return sorted(
-        (seed for seed in seeds if seed.id in known - kept), key=lambda seed: seed.id
-    )
+    return sorted((seed for seed in seeds if seed.id in known - kept), key=lambda seed: seed.id)
 
 
 def _joins(seed: Seed, vanished: list[Seed], in_exam: set[str]) -> bool:
     """Whether a seed that no release knows belongs to the exam."""
     wording = _wording(seed)
-    near = max(
-        vanished, key=lambda other: text.similarity(wording, _wording(other)), default=None
-    )
+    near = max(vanished, key=lambda other: text.similarity(wording, _wording(other)), default=None)
     if near is not None and text.similarity(wording, _wording(near)) >= INHERITS:
         return near.id in in_exam
     return int(seed.id, 16) % PART == 0

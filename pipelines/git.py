@@ -24,7 +24,7 @@ _CO_AUTHOR = re.compile(r"^co-authored-by:\s*([^<\n]+?)\s*<([^>\n]*)>", re.I | r
 class CommitTree:
     """The files of one folder of a commit; implements ``records.Tree``.
 
-    Symlinks, submodules, hidden folders and names that are not UTF-8 are left out, as on disk.
+    Symlinks, submodules and hidden folders do not exist for it, nor do names that are not UTF-8.
     """
 
     def __init__(self, repository: pygit2.Repository, top: pygit2.Tree | None) -> None:
@@ -45,9 +45,10 @@ class CommitTree:
         start = under.strip("/")
         with _whole(self._repository):
             found = _descend(self._top, start) if start else self._top
-            paths = _walk(found, f"{start}/" if start else "") if _is_tree(found) else ()
-            in_order = sorted(paths)
-        yield from in_order
+            paths: list[str] = []
+            if isinstance(found, pygit2.Tree):
+                paths = sorted(_walk(found, f"{start}/" if start else ""))
+        yield from paths
 
 
 class Repository:
@@ -71,7 +72,8 @@ class Repository:
 
     def merge_base(self, a: str, b: str) -> str:
         """The SHA of the commit from which ``a`` and ``b`` went apart."""
-        found = self._repository.merge_base(self.resolve(a), self.resolve(b))
+        with _whole(self._repository):
+            found = self._repository.merge_base(self.resolve(a), self.resolve(b))
         if found is None:
             more = (
                 " This clone is shallow: run `git fetch --unshallow` first."
@@ -110,32 +112,33 @@ class Repository:
         mailmap = pygit2.Mailmap.from_repository(self._repository)
         boundary = self._boundary()
         names: set[str] = set()
-        order = SortMode.TOPOLOGICAL
-        for found in self._repository.walk(self.resolve(commit), order):
-            if str(found.id) in boundary or not _touches(found, wanted):
-                continue
-            people = [(found.author.name, found.author.email), *_CO_AUTHOR.findall(found.message)]
-            names.update(mailmap.resolve(name, address)[0] for name, address in people)
+        with _whole(self._repository):
+            for found in self._repository.walk(self.resolve(commit), SortMode.TOPOLOGICAL):
+                if str(found.id) in boundary or not _touches(found, wanted):
+                    continue
+                author = (found.author.name, found.author.email)
+                people = [author, *_CO_AUTHOR.findall(found.message)]
+                names.update(mailmap.resolve(name, address)[0] for name, address in people)
         return tuple(sorted(names, key=lambda name: (name.casefold(), name)))
-
-    def _commit(self, sha: str) -> pygit2.Commit:
-        return self._repository[sha].peel(pygit2.Commit)
 
     def _boundary(self) -> set[str]:
         """Commits of a shallow clone whose parents were not fetched."""
-        for folder in (self._repository.path, f"{self._repository.path}/../.."):
-            with contextlib.suppress(OSError):
-                return set((Path(folder) / "shallow").read_text().split())
-        return set()
+        if not self._repository.is_shallow:
+            return set()
+        folder = Path(self._repository.path)
+        with contextlib.suppress(OSError):  # only a linked work tree has this file
+            folder /= (folder / "commondir").read_text().strip()
+        return set((folder / "shallow").read_text().split())
 
     def _unknown(self, ref: str) -> str:
         if self._repository.head_is_unborn and ref.startswith(("HEAD", "@")):
             return f"{self.root} has no commit yet; run `git add` and `git commit` first."
         remote = f"origin/{ref}"
-        if self._repository.lookup_branch(remote, pygit2.enums.BranchType.REMOTE):
+        with contextlib.suppress(KeyError, ValueError, pygit2.GitError):
+            self._repository.lookup_reference(f"refs/remotes/{remote}")
             return f"{ref} is no branch here, but {remote} is one: name that."
         return (
-            f"{ref!r} names no commit in {self.root}; "
+            f"{ref[:80]!r} names no commit in {self.root}; "
             "`git branch --all` and `git tag` list what does."
         )
 
@@ -161,6 +164,18 @@ def open_repository(path: Path) -> Repository:
         ) from error
 
 
+@contextlib.contextmanager
+def _whole(repository: pygit2.Repository) -> Iterator[None]:
+    """One sentence for an object that the clone lacks: damaged, or cloned without its files."""
+    try:
+        yield
+    except (KeyError, pygit2.GitError) as error:
+        raise GraftError(
+            f"The Git repository {repository.workdir or repository.path} lacks an object "
+            f"({error}); run `git fetch --refetch` or clone it again in full."
+        ) from error
+
+
 def _descend(top: pygit2.Tree | None, path: str) -> pygit2.Object | None:
     """The object at ``path`` below ``top``; None where there is none. Never through a symlink."""
     parts = path.strip("/").split("/")
@@ -168,10 +183,9 @@ def _descend(top: pygit2.Tree | None, path: str) -> pygit2.Object | None:
     for part in parts:
         if not isinstance(found, pygit2.Tree) or part in ("", ".", ".."):
             return None
-        try:
-            found = found / part
-        except KeyError:
+        if part not in found:
             return None
+        found = found / part
         if found.filemode == FileMode.COMMIT:
             return None
     return found
@@ -179,17 +193,19 @@ def _descend(top: pygit2.Tree | None, path: str) -> pygit2.Object | None:
 
 def _walk(tree: pygit2.Tree, start: str) -> Iterator[str]:
     for entry in tree:
-        try:
-            name = entry.name
-        except UnicodeDecodeError:
-            continue
-        if name is None:
+        name = entry.name
+        if name is None or not _is_utf8(name):
             continue
         if isinstance(entry, pygit2.Tree):
             if not name.startswith("."):
                 yield from _walk(entry, f"{start}{name}/")
         elif entry.type == ObjectType.BLOB and entry.filemode in _REGULAR:
             yield f"{start}{name}"
+
+
+def _is_utf8(name: str) -> bool:
+    """pygit2 gives bytes that are no UTF-8 as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _touches(commit: pygit2.Commit, wanted: set[str]) -> bool:

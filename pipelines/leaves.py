@@ -6,23 +6,23 @@ In: a ``Tree`` (``WorkTree`` is the one on disk). Out: ``Leaf``; a leaf that can
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import posixpath
-import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from pipelines.attribution import ATTRIBUTION_FILE as ATTRIBUTION_FILE
+from pipelines.attribution import parse_attribution
 from pipelines.errors import GraftError, LeafError
 from pipelines.records import (
     Attribution,
     DocumentRef,
-    Finding,
     Json,
     Kind,
     Leaf,
@@ -32,27 +32,12 @@ from pipelines.records import (
     Tree,
     as_json,
 )
-from pipelines.yaml_source import Source, as_error, normalise_newlines, read_yaml
+from pipelines.yaml_source import Source, as_error, read_yaml
+from pipelines.yaml_source import normalise_newlines as normalise_newlines
 
 LEAF_FILE = "qna.yaml"
-ATTRIBUTION_FILE = "attribution.txt"
 ROOTS = ("compositional_skills", "foundational_skills", "knowledge")
 VERSIONS = (1, 2, 3)
-
-_LABELS = {
-    "title of work": "title",
-    "title of the work": "title",
-    "link to work": "link",
-    "link to the work": "link",
-    "revision": "revision",
-    "license of work": "licence",
-    "license of the work": "licence",
-    "licence of work": "licence",
-    "licence of the work": "licence",
-    "creator names": "creators",
-    "creator name": "creators",
-}
-_FIELD_LINE = re.compile(r"\s*([A-Za-z ]{4,30}?)\s*:\s*(.*)")
 
 
 class WorkTree:
@@ -65,7 +50,7 @@ class WorkTree:
         self._real = root.resolve()
 
     def read(self, path: str) -> bytes:
-        """The bytes of a regular file; ``FileNotFoundError`` for anything else, symlinks included."""
+        """The bytes of a regular file; ``FileNotFoundError`` for all else, symlinks included."""
         full = self._real / path
         hidden = any(part.startswith(".") for part in path.split("/")[:-1])
         # resolve() follows symlinks and `..`: a path that changes is not one of this tree.
@@ -118,7 +103,7 @@ def read_leaves(tree: Tree) -> dict[str, Leaf]:
 
 
 def read_leaf(tree: Tree, path: str) -> Leaf:
-    """The leaf in the folder ``path``; ``LeafError`` with line and column where it cannot be read."""
+    """The leaf in the folder ``path``; ``LeafError`` with line and column where it is broken."""
     file = posixpath.join(path, LEAF_FILE)
     try:
         data = tree.read(file)
@@ -131,7 +116,7 @@ def read_leaf(tree: Tree, path: str) -> Leaf:
 
 
 def is_knowledge(path: str, data: object) -> bool:
-    """Whether the rightmost telling part of ``path`` says knowledge; else whether there is a document."""
+    """Whether the rightmost root in ``path`` is knowledge; with none, whether it has a document."""
     for part in reversed(path.split("/")):
         if part in ROOTS:
             return part == "knowledge"
@@ -162,7 +147,7 @@ def document_text(tree: Tree, path: str) -> str:
 
 
 def match_documents(files: Sequence[str], leaf: str, pattern: str) -> list[str]:
-    """Those of ``files`` (paths from the root) that ``pattern`` names, seen from the folder ``leaf``.
+    """Those of ``files`` (paths from the root) that ``pattern`` names, seen from folder ``leaf``.
 
     ``*`` and ``?`` stay within one folder, ``**`` spans folders; the leaf's own files, hidden files
     and whatever lies outside the leaf never match.
@@ -203,61 +188,6 @@ def _past_stars(reached: set[int], wanted: list[str]) -> set[int]:
     return reached
 
 
-def parse_attribution(text: str, path: str) -> tuple[tuple[Attribution, ...], tuple[Finding, ...]]:
-    """The blocks of an attribution.txt, and a finding for each line or block that is not right.
-
-    A block begins with ``Title of work:``; lines without a label go on with the field before.
-    """
-    blocks: list[_Block] = []
-    findings: list[Finding] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        match = _FIELD_LINE.fullmatch(line)
-        name = _LABELS.get(" ".join(match[1].lower().split())) if match else None
-        if match and name:
-            if name == "title" or not blocks:
-                blocks.append(_Block(number, {}))
-            if name in blocks[-1].fields:
-                findings.append(_attribution(path, number, f"`{match[1]}` stands twice in a block."))
-            blocks[-1].fields[name] = match[2].strip()
-        elif blocks:
-            last = next(reversed(blocks[-1].fields))
-            blocks[-1].fields[last] = f"{blocks[-1].fields[last]} {line.strip()}".strip()
-        else:
-            findings.append(_attribution(path, number, "This line has no label."))
-    for block in blocks:
-        findings.extend(
-            _attribution(path, block.line, f"The block that begins here lacks `{label}:`.")
-            for label, name in _REQUIRED
-            if not block.fields.get(name)
-        )
-    return tuple(block.attribution() for block in blocks), tuple(findings)
-
-
-_REQUIRED = (
-    ("Title of work", "title"),
-    ("Link to work", "link"),
-    ("License of the work", "licence"),
-    ("Creator names", "creators"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    line: int
-    fields: dict[str, str]
-
-    def attribution(self) -> Attribution:
-        names = ("title", "link", "revision", "licence", "creators")
-        return Attribution(*(self.fields.get(name, "") for name in names))
-
-
-def _attribution(path: str, line: int, message: str) -> Finding:
-    hint = "A block is: " + ", ".join(f"`{label}: …`" for label, _ in _REQUIRED) + "."
-    return Finding("attribution", "error", path, line, 1, message, hint)
-
-
 class _Reader:
     """One leaf's values → ``Leaf``; every value that is not as it must be is a ``LeafError``."""
 
@@ -284,6 +214,8 @@ class _Reader:
         outline = self._text(data, "document_outline", ()) if knowledge else ""
         document = self._document(data) if knowledge else None
         documents = self._documents(document) if document else ()
+        told = {"domain": domain, "outline": outline} if knowledge else {"task_description": task}
+        meant = _document_meaning(self._path, document, documents) if document else None
         return Leaf(
             path=unicodedata.normalize("NFC", self._path),
             kind=kind,
@@ -296,9 +228,7 @@ class _Reader:
             document=document,
             documents=documents,
             attribution=self._attribution(),
-            content_hash=_content_hash(
-                self._path, kind, [domain, outline] if knowledge else task, seeds, document, documents
-            ),
+            content_hash=_content_hash(kind, told, seeds, meant),
         )
 
     def _seeds(self, data: Json, knowledge: bool) -> tuple[Seed, ...]:
@@ -311,12 +241,14 @@ class _Reader:
             if knowledge:
                 context = self._text(mapping, "context", at)
                 items = self._list(mapping, "questions_and_answers", at)
-                pairs = [self._pair(q, (*at, "questions_and_answers", i)) for i, q in enumerate(items)]
-                seed_id = _short_hash([context])
+                pairs = [
+                    self._pair(q, (*at, "questions_and_answers", i)) for i, q in enumerate(items)
+                ]
+                seed_id = _hash([context])[:16]
             else:
                 context = self._text(mapping, "context", at) if "context" in mapping else ""
                 pairs = [self._pair(mapping, at)]
-                seed_id = _short_hash([context, pairs[0].question])
+                seed_id = _hash([context, pairs[0].question])[:16]
             _, known, _ = found.setdefault(seed_id, (context, [], line))
             seen = {(pair.question, pair.answer) for pair in known}
             known.extend(pair for pair in pairs if (pair.question, pair.answer) not in seen)
@@ -394,3 +326,69 @@ class _Reader:
         return LeafError(message, rule="schema", path=file, line=line, column=column, hint=hint)
 
 
+def _content_hash(
+    kind: Kind,
+    meaning: Json,
+    seeds: tuple[Seed, ...],
+    document: list[Any] | None,
+) -> str:
+    """The digest of what a leaf means: formatting, names and licences leave it as it is."""
+    taught = [
+        [seed.id, seed.context, [[pair.question, pair.answer] for pair in seed.pairs]]
+        for seed in sorted(seeds, key=lambda seed: seed.id)
+    ]
+    return _hash({"kind": kind, **meaning, "seeds": taught, "document": document})
+
+
+def _document_meaning(
+    path: str, document: DocumentRef, documents: tuple[LocalDocument, ...]
+) -> list[Any]:
+    """What of a document enters the content hash: the text where it is here, else the commit."""
+    if document.repo == ".":
+        here = unicodedata.normalize("NFC", path) + "/"
+        texts = [[found.path.removeprefix(here), found.sha256] for found in documents]
+        return [".", list(document.patterns), texts]
+    return [document.repo, document.commit, list(document.patterns)]
+
+
+def _answer_hash(pairs: Sequence[QuestionAnswer]) -> str:
+    return _hash([[pair.question, pair.answer] for pair in pairs])[:16]
+
+
+def _hash(value: Any) -> str:
+    # The canonical form of artifacts.canonical_json, which this layer may not import.
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _text_sha256(data: bytes) -> str:
+    """SHA-256 of a document's text with newlines as LF; of its bytes where it is no UTF-8 text."""
+    with contextlib.suppress(UnicodeDecodeError):
+        data = normalise_newlines(data).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+def leaf_to_json(leaf: Leaf) -> Json:
+    """A leaf as plain JSON, for releases; ``leaf_from_json`` is the way back."""
+    data: Json = as_json(leaf)
+    return data
+
+
+def leaf_from_json(data: Json) -> Leaf:
+    """The inverse of ``leaf_to_json``; ``KeyError`` or ``TypeError`` where the shape is another."""
+    seeds = tuple(
+        Seed(**{**seed, "pairs": tuple(QuestionAnswer(**pair) for pair in seed["pairs"])})
+        for seed in data["seeds"]
+    )
+    document = data["document"]
+    if document is not None:
+        document = DocumentRef(**{**document, "patterns": tuple(document["patterns"])})
+    return Leaf(
+        **{
+            **data,
+            "seeds": seeds,
+            "document": document,
+            "documents": tuple(LocalDocument(**found) for found in data["documents"]),
+            "attribution": tuple(Attribution(**block) for block in data["attribution"]),
+        }
+    )

@@ -82,7 +82,7 @@ _MEANINGS = (
     (
         "did not find expected key",
         "The indentation is wrong here, or text follows a closing quotation mark.",
-        "Line up the keys of one mapping with spaces; put a text that holds quotes in other quotes.",
+        "Line up the keys of one mapping with spaces; put text that holds quotes in other quotes.",
     ),
     (
         "expected <block end>",
@@ -102,11 +102,11 @@ class Source:
     root: yaml.Node
 
     def value_at(self, at: Sequence[str | int]) -> tuple[int, int]:
-        """Line and column of the value at a path of keys and indices; of its nearest parent if absent."""
+        """Line and column of the value at ``at``; of its nearest parent where there is none."""
         return self._find(at, key=False)
 
     def key_at(self, at: Sequence[str | int]) -> tuple[int, int]:
-        """Line and column of the key that leads to ``at``; of the value where it is a list's item."""
+        """Line and column of the key that leads to ``at``; of the item itself in a list."""
         return self._find(at, key=True)
 
     def _find(self, at: Sequence[str | int], *, key: bool) -> tuple[int, int]:
@@ -132,7 +132,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What came of reading: ``text`` where it is UTF-8, ``source`` where it is YAML, and findings."""
+    """``text`` where the file is UTF-8, ``source`` where it is YAML, and what was found."""
 
     text: str | None
     source: Source | None
@@ -140,7 +140,7 @@ class Reading:
 
 
 def normalise_newlines(data: bytes) -> str:
-    """UTF-8 text, the byte-order mark dropped, CRLF and CR → LF; ``UnicodeDecodeError`` otherwise."""
+    """UTF-8 text, byte-order mark dropped, CRLF and CR → LF; ``UnicodeDecodeError`` otherwise."""
     text = data.removeprefix(BOM).decode("utf-8")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
@@ -225,19 +225,20 @@ def _check_characters(text: str, path: str) -> None:
 
 
 def _check_events(text: str, path: str, loader_class: Any) -> None:
-    """Refuse, before anything is built, what could cost much: aliases, nesting, several documents."""
+    """Refuse, before anything is built, what could cost much: aliases, nesting, documents."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=loader_class):
         line, column = _place(event.start_mark)
-        if getattr(event, "anchor", None):
+        anchor = getattr(event, "anchor", None)
+        if anchor:
             word = "An alias (`*" if isinstance(event, yaml.AliasEvent) else "An anchor (`&"
             raise LeafError(
-                f"{word}{event.anchor}`) is not allowed.",
+                f"{word}{anchor}`) is not allowed.",
                 rule="alias",
                 path=path,
                 line=line,
                 column=column,
-                hint="Write the text out in each place, or put text that starts with * or & in quotes.",
+                hint="Write the text out in each place; quote text that starts with * or &.",
             )
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
@@ -345,7 +346,7 @@ class _Builder:
 
 
 def _key_text(key: yaml.Node) -> str:
-    """A key's name; one that YAML reads as a number, date or truth value says so, and fits nothing."""
+    """A key's name; one that YAML reads as a number or date says so, and fits no schema."""
     if key.tag == f"{_STANDARD}str":
         return str(key.value)
     return f"{key.value} ({key.tag.removeprefix(_STANDARD)})"

@@ -71,3 +71,10 @@ class Student:
         answers = output[:, batch["input_ids"].shape[1] :]
         decoded = self.tokenizer.batch_decode(answers, skip_special_tokens=True)
         return [text.strip() for text in decoded]
+
+
+def accelerator() -> str:
+    """The accelerator that PyTorch sees, in words."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return "Apple MPS" if torch.backends.mps.is_available() else "none, which tiny does not need"

@@ -17,7 +17,7 @@ _WH: dict[str, tuple[str, ...]] = {
     "year": ("In what year", "In which year", "What year", "In what year did", "In which year was"),
     "number": ("How many", "How much", "What number", "How large", "About how many"),
     "name": ("Who", "What", "Which", "Who was", "What is the name", "By whom", "Whose"),
-    "place": ("Where", "In which place", "Where did", "Where was", "Where is", "Which place"),
+    "place": ("Where", "Where did", "Where was", "Where is", "In what", "Which", "What"),
     "why": ("Why", "Why did", "Why was", "For what reason", "What for", "Why do", "Why is"),
     "how": ("How", "By what means", "How was", "How did", "With what", "How do", "How is"),
     "what": ("What", "Which", "What is", "What was", "What kind", "What did", "What are", "Where"),
@@ -40,6 +40,8 @@ def question(fact: Fact, setting: list[str], rng: random.Random) -> tuple[str, s
     """One (question, answer) for ``fact``; ``setting`` are words that name what the text is about."""
     wh = _wh(fact, rng)
     answer = fact.answer.strip(" ,;:")
+    if wh.startswith("How many ") and " " in answer and answer.endswith(wh.rsplit(" ", 1)[1]):
+        answer = answer.rsplit(" ", 1)[0]
     if fact.lead and fact.asks in {"when", "year", "place"} and wh.startswith(("When", "Where")):
         answer = f"{fact.lead} {answer}"
     before, after = fact.sentence[: fact.start], fact.sentence[fact.end :]
@@ -67,6 +69,10 @@ def _wh(fact: Fact, rng: random.Random) -> str:
         noun = words(fact.answer)[-1]
         if noun.isalpha() and noun.islower() and rng.random() < 0.6:
             return f"How many {noun}"
+    head = words(fact.answer)[-1]
+    if fact.asks in {"what", "name", "place", "list"} and len(head) > 2 and rng.random() < 0.35:
+        if head.islower() and not head.endswith("ly"):
+            return rng.choice(("Which {head}", "What {head}", "What kind of {head}")).format(head=head)
     if fact.asks == "year" and rng.random() < 0.5:
         return rng.choice(_WH["when"])
     return rng.choice(_WH[fact.asks])
@@ -84,7 +90,7 @@ def _keywords(before: str, after: str, rng: random.Random) -> list[str]:
     """A random part of the meaningful words, the nearest to the answer first in line to stay."""
     left, right = content_words(before), content_words(after)
     total = len(left) + len(right)
-    wanted = rng.randint(3, 8)
+    wanted = rng.randint(1, 6)
     ranked = sorted(
         [(len(left) - i + rng.random() * 5, i, w) for i, w in enumerate(left)]
         + [(i + 1 + rng.random() * 5, len(left) + i, w) for i, w in enumerate(right)]
@@ -111,6 +117,8 @@ def _base(word: str, rng: random.Random) -> str:
     lower = word.lower()
     if lower in FUNCTION or not word.islower() or rng.random() < 0.5:
         return word
+    if lower in _IRREGULAR:
+        return _IRREGULAR[lower]
     if lower.endswith("ied") and len(lower) > 5:
         return f"{word[:-3]}y"
     if lower.endswith("ed") and len(lower) > 4:
@@ -121,6 +129,19 @@ def _base(word: str, rng: random.Random) -> str:
         return word[:-1]
     return word
 
+
+_IRREGULAR = dict(
+    pair.split("/")
+    for pair in (
+        "became/become began/begin broke/break brought/bring built/build came/come caught/catch "
+        "chose/choose cut/cut drew/draw drove/drive fell/fall felt/feel found/find flew/fly "
+        "gave/give grew/grow held/hold kept/keep knew/know laid/lay led/lead left/leave lost/lose "
+        "made/make meant/mean met/meet paid/pay put/put ran/run rose/rise sank/sink saw/see "
+        "sent/send shone/shine sold/sell spent/spend spoke/speak stood/stand swam/swim "
+        "taken/take took/take taught/teach thought/think told/tell threw/throw went/go won/win "
+        "wore/wear written/write wrote/write known/know given/give grown/grow shown/show"
+    ).split()
+)
 
 _OPENINGS = (
     ("", "{rest}"),

@@ -72,11 +72,16 @@ _NAME = re.compile(
     r"\b[A-Z][\w'’-]*(?:\s+(?:(?:de|of|the|van|von|del|la|le|du)\s+)?[A-Z][\w'’-]*)*"
 )
 _NATION = re.compile(r"(?:ish|ese|ian|can|ch)$")
+_VERBAL = re.compile(r"(?:ed|ing|ly)$")
+_PLACING = frozenset("in on at under over between near behind above below beneath along".split())
 _BECAUSE = re.compile(r"\b(?:because|so that|in order to|since (?=it|they|the))\b\s*[^.;!?]+")
 _CALLED = re.compile(
     r"\b(?:called|named|known as|nicknamed|termed)\s+((?:[^\s.,;:()]+\s?){1,5})(?=[.,;:()]|\b(?:and|which|after|by|in|because)\b|$)"
 )
 _PREDICATE = re.compile(r"\b(?:is|are|was|were|became|becomes|remains)\s+((?:an?|the)\s[^.;:,()]+)")
+_SERIES = re.compile(
+    r"(?:[\w'’×-]+(?: [\w'’-]+){0,2}, )+[\w'’-]+(?: [\w'’-]+){0,2},? (?:and|or) (?:the |a )?[\w'’-]+"
+)
 _PURPOSE = re.compile(r"\bto\s+[a-z]+\s[^.;:,()]+")
 
 
@@ -121,7 +126,7 @@ def content_words(text: str) -> list[str]:
     ]
 
 
-def facts(sentence: str, limit: int = 8) -> list[Fact]:
+def facts(sentence: str, limit: int = 10) -> list[Fact]:
     """What can be asked about one sentence: at most ``limit`` spans, the surest kinds first."""
     found: list[Fact] = []
     taken: set[tuple[int, int]] = set()
@@ -160,8 +165,9 @@ def _numbers(sentence: str) -> list[Fact]:
 
 
 def _marked(sentence: str) -> list[Fact]:
-    """Spans that a word announces: because …, called …, is a …, to do …."""
+    """Spans that a word announces: because …, called …, is a …, to do …; and series, "a, b and c"."""
     found = [Fact(sentence, m.start(), m.end(), "why") for m in _BECAUSE.finditer(sentence)]
+    found += [Fact(sentence, m.start(), m.end(), "list") for m in _SERIES.finditer(sentence)]
     found += [
         Fact(sentence, m.start(1), m.start(1) + len(m.group(1).rstrip()), "what")
         for m in _CALLED.finditer(sentence)
@@ -212,7 +218,16 @@ def _phrases(sentence: str) -> list[Fact]:
     for start, end, lead in pieces:
         if _is_noun(sentence, start, end, lead):
             asks: Asks = "how" if lead in {"by", "with", "through", "without"} else "what"
-            found.append(Fact(sentence, start, end, asks, lead))
+            if lead in _PLACING:
+                found.append(Fact(sentence, start, end, "place", lead))
+            else:
+                found.append(Fact(sentence, start, end, asks, lead))
+            part = sentence.rfind(" of ", start, end) + 4
+            if part > 3:
+                found.append(Fact(sentence, part, end, "what", "of"))
+        elif start > 0 and lead and end - start >= 4 and " " not in sentence[start:end]:
+            if not _VERBAL.search(sentence[start:end]):
+                found.append(Fact(sentence, start, end, "what", lead))
     for match in re.finditer(r"[^,;:()]+", sentence):
         text = match.group().strip(" .!?")
         if 4 <= len(text.split()) <= 12:

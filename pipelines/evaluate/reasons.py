@@ -77,7 +77,9 @@ def _panel_needs(panel: Finding, margin: float) -> str:
 
 def _changed(changed: Finding | None) -> list[str]:
     if changed is None:
-        return ["No changed leaf has an exam (that takes four seed examples): no gain can be shown."]
+        return [
+            "No changed leaf has an exam (that takes four seed examples): no gain can be shown."
+        ]
     pooled = changed.pooled
     size = f"{_count(pooled.items, 'item')} in {_count(pooled.clusters, 'context')}"
     found = f"{_effect(pooled)} against the previous release ({size}, {_p(pooled.p_value)})"
@@ -132,9 +134,13 @@ def _rate(right: Sequence[bool]) -> str:
 
 
 def _effect(pooled: Pooled) -> str:
-    low, high = pooled.interval
-    text = f"{pooled.difference:+.2f} token F1, 95 % interval {low:+.2f} to {high:+.2f},"
-    return text.replace("-", MINUS)
+    low, high = map(_signed, pooled.interval)
+    return f"{_signed(pooled.difference)} token F1, 95 % interval {low} to {high},"
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.2f}".replace("-", MINUS)
+    return "0.00" if text[1:] == "0.00" else text
 
 
 def _p(value: float) -> str:

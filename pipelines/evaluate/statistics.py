@@ -1,4 +1,4 @@
-"""Statistics of a paired exam: differences per item with their clusters in, p-values, intervals out.
+"""Statistics of a paired exam: differences with their clusters in, p-values, intervals out.
 
 Items of one context are not independent, so tests and intervals work on clusters: the sum of the
 differences of each cluster and the number of its items. Everything is deterministic: random draws
@@ -47,7 +47,7 @@ class Clusters:
     @property
     def mean(self) -> float:
         """Mean difference over items."""
-        return float(self.sums.sum() / self.sizes.sum())
+        return math.fsum(self.sums) / math.fsum(self.sizes)
 
 
 def cluster(differences: Sequence[float], keys: Sequence[str]) -> Clusters:
@@ -76,7 +76,7 @@ def mcnemar(wins: int, losses: int) -> float:
     """Exact two-sided p-value that flips are as often won as lost (binomial with 1/2)."""
     n, least = wins + losses, min(wins, losses)
     tail = sum(math.comb(n, i) for i in range(least + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, 2 * tail / (1 << n))
 
 
 def sign_flip(clusters: Clusters) -> float:
@@ -116,8 +116,7 @@ def standard_error(clusters: Clusters) -> float:
         return math.inf
     rest = clusters.sums - clusters.mean * clusters.sizes
     correction = clusters.count / (clusters.count - 1)
-    total = float(clusters.sizes.sum())
-    return math.sqrt(correction * float(rest @ rest)) / total
+    return math.sqrt(correction * math.fsum(rest**2)) / math.fsum(clusters.sizes)
 
 
 def interval(clusters: Clusters) -> tuple[float, float]:

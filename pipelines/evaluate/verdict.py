@@ -1,8 +1,8 @@
 """Item results in, ``Evaluation`` out: the two questions of an exam, and what may be said.
 
 *Did it forget?* The panel (old leaves) must be non-inferior to the previous release within a
-margin. *Did it learn?* The changed leaves, pooled, must be better, tested between contexts. Token F1
-decides; exact match is told beside it. Leaked items count nowhere.
+margin. *Did it learn?* The changed leaves, pooled, must be better, tested between contexts.
+Token F1 decides; exact match is told beside it. Leaked items count nowhere.
 
 Clusters are contexts for changed leaves and leaves for the panel. A panel of fewer than eight
 leaves is taken by contexts: they are then all there is to guard, not a sample of many.
@@ -33,6 +33,7 @@ from pipelines.records import (
 )
 
 DIGITS = 6
+ROLES: tuple[Role, ...] = ("changed", "panel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +115,24 @@ def _pool(counted: Sequence[ItemResult], role: Role) -> Finding | None:
 
 
 def _leaf_scores(results: Sequence[ItemResult], margin: float) -> list[LeafScore]:
-    """One score a leaf, changed leaves first, then by path; p-values are Holm's over them all."""
-    groups: dict[tuple[Role, str], list[ItemResult]] = {}
-    for result in results:
-        groups.setdefault((result.item.role, result.item.leaf), []).append(result)
-    scores, contexts = [], []
-    for _, group in sorted(groups.items()):
-        score, count = _leaf_score(group)
-        scores.append(score)
-        contexts.append(count)
-    tested = [index for index, score in enumerate(scores) if score.items]
-    adjusted = dict(
-        zip(tested, statistics.holm([scores[index].p_value for index in tested]), strict=True)
-    )
-    return [
-        _judged(score, adjusted.get(index, 1.0), contexts[index], margin)
-        for index, score in enumerate(scores)
-    ]
+    """One score a leaf, changed leaves first, then by path.
+
+    Holm's adjustment is over the leaves of one role: learning and forgetting are two questions.
+    """
+    scores: list[LeafScore] = []
+    for role in ROLES:
+        groups: dict[str, list[ItemResult]] = {}
+        for result in results:
+            if result.item.role == role:
+                groups.setdefault(result.item.leaf, []).append(result)
+        found = [_leaf_score(groups[leaf]) for leaf in sorted(groups)]
+        tested = [score.p_value for score, _ in found if score.items]
+        adjusted = iter(statistics.holm(tested))
+        scores += [
+            _judged(score, next(adjusted) if score.items else 1.0, contexts, margin)
+            for score, contexts in found
+        ]
+    return scores
 
 
 def _leaf_score(group: Sequence[ItemResult]) -> tuple[LeafScore, int]:

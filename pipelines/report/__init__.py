@@ -1,0 +1,12 @@
+"""The report: the records of a run in, Markdown for a comment and an HTML page out; pure.
+
+Whatever was contributed or generated is hostile: it goes through ``escape`` on its way out.
+"""
+
+from __future__ import annotations
+
+from pipelines.report.html import html
+from pipelines.report.markdown import markdown
+from pipelines.report.view import ReportInput
+
+__all__ = ["ReportInput", "html", "markdown"]

@@ -16,10 +16,10 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from pipelines.artifacts import digest, pretty_json
+from pipelines.artifacts import pretty_json
 from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
-from pipelines.records import BaseModel, Message
+from pipelines.records import Message
 from pipelines.train.data import Batch, Encoded, batches, encode
 from pipelines.train.loop import Say, scratch_optimizers, train
 from pipelines.train.student import fresh_model, train_tokenizer
@@ -33,15 +33,6 @@ def deterministic(recipe: Recipe) -> None:
     torch.set_num_threads(recipe.threads)
     torch.use_deterministic_algorithms(True)
     transformers_logging.disable_progress_bar()
-
-
-def lineage_key(recipe: Recipe, base: BaseModel) -> str:
-    """Another key means training from the bare base: weights of different shapes never mix.
-
-    The base's revision is the digest of its files, tokenizer and chat template among them.
-    """
-    shape = [recipe.train.rank, recipe.train.alpha, recipe.train.train_embeddings, "all-linear"]
-    return digest([base.id, base.revision, shape])
 
 
 def bootstrap(rows: Conversations, recipe: Recipe, out: Path, say: Say) -> None:

@@ -1,0 +1,36 @@
+"""Rule `blank-text`: no text consists of spaces and other characters that cannot be seen."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+from pipelines.check.policy import Policy
+from pipelines.check.schemas import describe
+from pipelines.check.subject import LeafRule, LeafSubject
+from pipelines.records import Finding
+
+
+def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
+    """Yield a finding for each such text; text with no character at all is the schema's matter."""
+    if leaf.source is None:
+        return
+    for at, text in _texts(leaf.source.data, ()):
+        if text and all(char.isspace() or unicodedata.category(char) == "Cf" for char in text):
+            message = f"{describe(at)} holds nothing that can be seen."
+            place = leaf.source.value_at(at)
+            yield Finding("blank-text", "error", leaf.file, *place, message, "Fill it in.")
+
+
+def _texts(value: object, at: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, str):
+        yield at, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*at, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*at, index))
+
+
+RULE = LeafRule(check)

@@ -1,0 +1,47 @@
+"""Rule `documents`: each pattern of a leaf with `repo: "."` names a text document beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipelines.check.policy import Policy
+from pipelines.check.schemas import show
+from pipelines.check.subject import LeafRule, LeafSubject
+from pipelines.leaves import is_knowledge, match_documents
+from pipelines.records import Finding
+from pipelines.yaml_source import normalise_newlines
+
+
+def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
+    """Yield a finding for each pattern without a document, and each document that is not text."""
+    data = leaf.source.data if leaf.source else None
+    if leaf.source is None or not is_knowledge(leaf.path, data) or not isinstance(data, dict):
+        return
+    document = data.get("document")
+    patterns = document.get("patterns") if isinstance(document, dict) else None
+    if not isinstance(patterns, list) or document["repo"] != ".":
+        return
+    matched: set[str] = set()
+    for index, pattern in enumerate(patterns):
+        if not isinstance(pattern, str) or not pattern:
+            continue
+        found = match_documents(leaf.files, leaf.path, pattern)
+        matched.update(found)
+        if not found:
+            place = leaf.source.value_at(("document", "patterns", index))
+            message = f"No document beside the leaf matches {show(pattern)}."
+            hint = "Put the document into the leaf's folder, or mend the name."
+            yield Finding("documents", "error", leaf.file, *place, message, hint)
+    for path in sorted(matched):
+        try:
+            empty = not normalise_newlines(leaf.tree.read(path)).strip()
+        except UnicodeDecodeError:
+            message, hint = "The document is not UTF-8 text.", "Convert it to Markdown or plain text."
+            yield Finding("documents", "error", path, 1, 1, message, hint)
+        else:
+            if empty:
+                message, hint = "The document is empty.", "Write it, or name another."
+                yield Finding("documents", "error", path, 1, 1, message, hint)
+
+
+RULE = LeafRule(check)

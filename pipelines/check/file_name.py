@@ -1,0 +1,42 @@
+"""Rule `file-name`: a leaf's file is called exactly qna.yaml."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from pipelines.check.policy import Policy
+from pipelines.check.subject import TreeRule, TreeSubject
+from pipelines.leaves import ATTRIBUTION_FILE, LEAF_FILE
+from pipelines.records import Finding
+
+
+def check(tree: TreeSubject, policy: Policy) -> Iterator[Finding]:
+    """Yield misnamed leaf files, folders that bear the name, and folders with attribution alone."""
+    told = set(tree.leaves)
+    for path in tree.files:
+        folder, name = posixpath.split(path)
+        if posixpath.basename(folder) == LEAF_FILE:
+            if folder not in told:
+                message = f"{LEAF_FILE} is a folder here; it must be a file."
+                yield Finding("file-name", "error", path, 1, 1, message, "Rename the folder.")
+            told.update((folder, posixpath.dirname(folder)))
+        elif name != LEAF_FILE and _looks_like_leaf(name):
+            told.add(folder)
+            message = f"A leaf's file must be called {LEAF_FILE}; this one would never be read."
+            yield Finding("file-name", "error", path, 1, 1, message, f"Rename it to {LEAF_FILE}.")
+    for path in tree.files:
+        folder, name = posixpath.split(path)
+        if name == ATTRIBUTION_FILE and folder not in told:
+            message = f"There is no {LEAF_FILE} beside this {ATTRIBUTION_FILE}."
+            hint = f"Add {LEAF_FILE}, or delete the folder."
+            yield Finding("file-name", "error", path, 1, 1, message, hint)
+
+
+def _looks_like_leaf(name: str) -> bool:
+    """qna.yml, QNA.yaml, qna.yaml.txt, and any other YAML file, which no one would read."""
+    folded = name.casefold()
+    return folded.startswith("qna.") or folded.endswith((".yaml", ".yml"))
+
+
+RULE = TreeRule(check)

@@ -1,0 +1,28 @@
+"""Rule `nested-leaf`: no leaf lies inside another leaf's folder."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from pipelines.check.policy import Policy
+from pipelines.check.schemas import show
+from pipelines.check.subject import TreeRule, TreeSubject
+from pipelines.leaves import LEAF_FILE
+from pipelines.records import Finding
+
+
+def check(tree: TreeSubject, policy: Policy) -> Iterator[Finding]:
+    """Yield a finding at the inner leaf, which names the nearest outer one."""
+    leaves = set(tree.leaves)
+    for leaf in tree.leaves:
+        outer = posixpath.dirname(leaf)
+        while outer and outer not in leaves:
+            outer = posixpath.dirname(outer)
+        if outer:
+            message = f"This leaf lies inside the leaf {show(outer)}."
+            path = posixpath.join(leaf, LEAF_FILE)
+            yield Finding("nested-leaf", "error", path, 1, 1, message, "Move it beside that leaf.")
+
+
+RULE = TreeRule(check)

@@ -1,0 +1,192 @@
+"""JSON Schemas and what their violations mean to a person.
+
+In: plain values and the name of a schema (``schema/NAME.json``). Out: ``Violation`` s: the path of
+the value, one plain sentence and how to mend it; never jsonschema's own words.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import GraftError
+from pipelines.yaml_source import Source
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+# In a wheel the schemas lie inside the package, in a checkout beside it.
+_PACKAGE = Path(__file__).resolve().parent.parent
+_FOLDERS = (_PACKAGE / "schema", _PACKAGE.parent / "schema")
+
+_WANTED = {
+    "string": "text",
+    "array": "a list",
+    "object": "keys with values",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+}
+_SINGULAR = {
+    "seed_examples": "seed example",
+    "questions_and_answers": "question",
+    "patterns": "pattern",
+    "licences": "licence",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One breach of a schema. ``at``: keys and indices; ``on_key``: the key is meant, not its value."""
+
+    at: tuple[str | int, ...]
+    on_key: bool
+    message: str
+    hint: str = ""
+
+    def place(self, source: Source) -> tuple[int, int]:
+        """Line and column, from 1."""
+        return source.key_at(self.at) if self.on_key else source.value_at(self.at)
+
+
+def violations(data: object, name: str) -> list[Violation]:
+    """Every breach of the schema ``name``, in the schema's order."""
+    found: dict[Violation, None] = {}
+    for error in _validator(name).iter_errors(data):
+        found.update(dict.fromkeys(_explain(error)))
+    return list(found)
+
+
+@functools.cache
+def load_schema(name: str) -> dict[str, Any]:
+    """The schema ``name`` as plain JSON; ``GraftError`` where the installation lacks it."""
+    for folder in _FOLDERS:
+        path = folder / f"{name}.json"
+        if path.is_file():
+            schema: dict[str, Any] = json.loads(path.read_bytes())
+            return schema
+    raise GraftError(f"The schema {name}.json is missing from this installation; install it again.")
+
+
+@functools.cache
+def _validator(name: str) -> Any:
+    # Half of a check's start-up time is this import: it waits until something is to be validated.
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    return extend(Draft202012Validator, {"uniqueItems": _unique_items})(load_schema(name))
+
+
+def _unique_items(_: Any, unique: bool, items: Any, __: Any) -> Iterator[ValidationError]:
+    """jsonschema's own compares every pair, which a hostile file makes take minutes; this hashes."""
+    from jsonschema.exceptions import ValidationError
+
+    seen: dict[str, int] = {}
+    for index, item in enumerate(items if unique and isinstance(items, list) else ()):
+        form = json.dumps(item, sort_keys=True, default=repr)
+        first = seen.setdefault(form, index)
+        if first != index:
+            yield ValidationError(str(first), path=[index])
+
+
+def _explain(error: ValidationError) -> Iterator[Violation]:
+    at = tuple(error.absolute_path)
+    value: Any = error.instance
+    keyword, wanted = str(error.validator), error.validator_value
+    name = describe(at)
+    if keyword == "required":
+        for key in wanted if isinstance(wanted, Iterable) else ():
+            if key not in value:
+                yield Violation(at, False, f"{_inside(at)} lacks `{key}`.", f"Add `{key}:`.")
+    elif keyword == "additionalProperties":
+        known = _known(error)
+        for key in value:
+            if key not in known:
+                yield Violation((*at, key), True, *_unknown(key, known, at))
+    elif keyword == "type":
+        yield Violation(at, False, *_wrong_type(name, str(wanted), value))
+    elif keyword == "const":
+        yield Violation(at, False, f"{name} is {show(value)}; it must be {show(wanted)}.")
+    elif keyword == "minLength":
+        yield Violation(at, False, f"{name} is empty.", "Fill it in.")
+    elif keyword == "minItems":
+        message = f"{name} has {len(value)} of the {wanted} items that it needs at least."
+        yield Violation(at, True, message, "Add more.")
+    elif keyword == "uniqueItems":
+        first = describe((*at[:-1], int(error.message)))
+        yield Violation(at, False, f"{name} says the same as {first}.", "Change or delete it.")
+    else:
+        yield Violation(at, False, f"{name} breaks the schema's rule `{keyword}`.")
+
+
+def _known(error: ValidationError) -> Sequence[str]:
+    schema: Any = error.schema
+    return list(schema.get("properties", {}))
+
+
+def _unknown(key: str, known: Sequence[str], at: tuple[str | int, ...]) -> tuple[str, str]:
+    close = difflib.get_close_matches(key[:60], known, n=1)
+    if close:
+        hint = f"Is `{close[0]}` meant?"
+    elif key == "task_description":
+        hint = "Knowledge is described by `domain` and `document_outline`."
+    else:
+        hint = f"Known here: {', '.join(f'`{name}`' for name in known)}."
+    return f"{_inside(at)} may not hold the key {show(key)}.", hint
+
+
+def _wrong_type(name: str, wanted: str, value: object) -> tuple[str, str]:
+    message = f"{name} must be {_WANTED.get(wanted, wanted)}; it is {_kind(value)}."
+    if value is None:
+        return message, "Fill it in."
+    if wanted == "string" and not isinstance(value, (list, dict)):
+        return message, "Put the text in quotes."
+    if wanted == "string":
+        return message, "Put text that holds a colon, brackets or a leading dash in quotes."
+    return message, "Look at another leaf for the shape."
+
+
+def _kind(value: object) -> str:
+    """What YAML made of a value, and the value where that helps."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return f"{str(value).lower()} (YAML reads yes, no, on and off so)"
+    if isinstance(value, (int, float)):
+        return f"the number {show(value)}"
+    if isinstance(value, str):
+        return f"the text {show(value)}"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "keys with values"
+    return "binary data" if isinstance(value, bytes) else f"the date {show(value)}"
+
+
+def show(value: object) -> str:
+    """A value in backticks, cut short."""
+    text = str(value)
+    return f"`{text[:40]}…`" if len(text) > 40 else f"`{text}`"
+
+
+def describe(at: Sequence[str | int]) -> str:
+    """A path in words: "`answer` in seed example 3, question 2"; items are counted from 1."""
+    if not at:
+        return "The top of the file"
+    items = [
+        f"{_SINGULAR.get(str(before), 'item')} {index + 1}"
+        for before, index in zip(at, at[1:], strict=False)
+        if isinstance(index, int)
+    ]
+    if isinstance(at[-1], int):
+        return ", ".join(items)
+    return f"`{at[-1]}`{' in ' if items else ''}{', '.join(items)}"
+
+
+def _inside(at: Sequence[str | int]) -> str:
+    return describe(at) if at else "The leaf" if False else describe(at)

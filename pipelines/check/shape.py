@@ -1,0 +1,41 @@
+"""Rule `schema`: the leaf has the shape that its version and place in the tree ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipelines.check.policy import Policy
+from pipelines.check.schemas import show, violations
+from pipelines.check.subject import LeafRule, LeafSubject
+from pipelines.leaves import is_knowledge, version_of
+from pipelines.records import Finding
+
+
+def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
+    """Yield each violation at its own place."""
+    if leaf.source is None:
+        return
+    data = leaf.source.data
+    version = version_of(data)
+    knowledge = is_knowledge(leaf.path, data)
+    if not isinstance(data, dict):
+        message = "The top of the file must be keys with values, such as `version: 3`."
+        yield Finding("schema", "error", leaf.file, *leaf.source.value_at(()), message)
+        return
+    if version is None:
+        allowed = "3" if knowledge else "1, 2 or 3"
+        message = f"`version` is {show(data['version'])}; it must be the number {allowed}."
+        yield Finding("schema", "error", leaf.file, *leaf.source.value_at(("version",)), message)
+    elif knowledge and version < 3:
+        message = f"Knowledge of version {version} is no longer read."
+        hint = "Write `version: 3`, and contexts with questions_and_answers."
+        yield Finding("schema", "error", leaf.file, *leaf.source.value_at(("version",)), message, hint)
+        return
+    name = "leaf-knowledge-v3" if knowledge else f"leaf-skill-v{version or 3}"
+    for found in violations(data, name):
+        if found.at != ("version",):
+            place = found.place(leaf.source)
+            yield Finding("schema", "error", leaf.file, *place, found.message, found.hint)
+
+
+RULE = LeafRule(check)

@@ -1,0 +1,103 @@
+"""What a rule looks at and what a check gives back.
+
+A rule is a function that yields findings: a ``LeafRule`` sees one leaf at a time, a ``TreeRule`` the
+names of the whole tree. Paths in findings are from the taxonomy root; ``check`` puts the prefix
+before them and sorts them.
+"""
+
+from __future__ import annotations
+
+import bisect
+import posixpath
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from pipelines.check.policy import Policy
+from pipelines.leaves import ATTRIBUTION_FILE, LEAF_FILE, ROOTS, version_of
+from pipelines.records import Finding, Tree
+from pipelines.yaml_source import Reading, Source, read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class LeafSubject:
+    """One leaf as its files are: ``path`` is its folder, ``files`` all files below it, sorted."""
+
+    tree: Tree
+    path: str
+    reading: Reading
+    files: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        """The path of its qna.yaml."""
+        return posixpath.join(self.path, LEAF_FILE)
+
+    @property
+    def attribution_file(self) -> str:
+        """The path where its attribution.txt belongs."""
+        return posixpath.join(self.path, ATTRIBUTION_FILE)
+
+    @property
+    def source(self) -> Source | None:
+        """Values and places, or None where the YAML cannot be read."""
+        return self.reading.source
+
+    @property
+    def lenient(self) -> bool:
+        """Whether it declares version 1 (or none), for which some rules only warn."""
+        return self.source is not None and version_of(self.source.data) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class TreeSubject:
+    """The names below the three roots: every file, and the folders that hold a qna.yaml; sorted."""
+
+    files: tuple[str, ...]
+    leaves: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeafRule:
+    """A rule about one leaf."""
+
+    check: Callable[[LeafSubject, Policy], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRule:
+    """A rule about names in the whole tree."""
+
+    check: Callable[[TreeSubject, Policy], Iterable[Finding]]
+
+
+Rule = LeafRule | TreeRule
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """How many leaves were checked, and the findings by path, line and column."""
+
+    checked: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether any finding is an error."""
+        return any(finding.severity == "error" for finding in self.findings)
+
+
+def read_tree(tree: Tree) -> TreeSubject:
+    """List the tree once; hidden folders do not count."""
+    files = tuple(sorted(f for root in ROOTS for f in tree.files(root) if "/." not in f))
+    leaves = sorted(
+        posixpath.dirname(f) for f in files if posixpath.basename(f) == LEAF_FILE and "/" in f
+    )
+    return TreeSubject(files, tuple(leaves))
+
+
+def read_subject(tree: Tree, path: str, files: Sequence[str]) -> LeafSubject:
+    """Read one leaf; ``files`` are the tree's, sorted. ``OSError`` where it cannot be read."""
+    # "0" follows "/": all that lies between is below the folder.
+    first, last = (bisect.bisect_left(files, path + end) for end in "/0")
+    file = posixpath.join(path, LEAF_FILE)
+    return LeafSubject(tree, path, read_yaml(tree.read(file), file), tuple(files[first:last]))

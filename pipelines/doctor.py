@@ -1,0 +1,37 @@
+"""What this machine can run, and what is missing: one plain line each."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+
+NEEDED = ("pygit2", "torch", "transformers", "peft", "tokenizers", "safetensors", "huggingface_hub")
+DISK = 2  # GB: an environment, a run and a few releases of the tiny recipe
+
+
+def examine() -> Iterator[str]:
+    """The lines that ``graft doctor`` prints."""
+    yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield f"cores: {os.cpu_count()} (the tiny recipe uses 2)"
+    free = shutil.disk_usage(".").free / 1e9
+    yield f"free disk: {free:.0f} GB{'' if free > DISK else f'; the tiny recipe wants {DISK}'}"
+    missing = []
+    for name in NEEDED:
+        try:
+            yield f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        yield f"missing: {', '.join(missing)}; `make setup` installs them"
+        return
+    yield _accelerator()
+    yield "recipe tiny: can run here"
+
+
+def _accelerator() -> str:
+    from pipelines.backends.local import accelerator
+
+    return f"accelerator: {accelerator()}"

@@ -1,0 +1,320 @@
+"""A target that is a folder.
+
+    PATH/HEAD              the tag that users have now
+    PATH/<tag>/            a release: manifest.json and every file that it lists
+    PATH/refs/<tag>        a tag that has been the head
+    PATH/bases/<revision>/ bases, shared by releases
+    PATH/blobs/<sha256>    rows, shared by releases
+    PATH/tombstones.json   withdrawn content
+
+In: a directory that a run built. Out: a release, or one ``ReleaseError`` and nothing. A release is
+copied beside its place, checked, flushed, renamed; then HEAD is replaced: that is the moment at
+which it exists. ``.publishing`` names a tag while it is under way, so that the next publish knows
+what a killed one left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from pipelines.artifacts import (
+    digest,
+    file_digest,
+    lock,
+    pretty_json,
+    sha256,
+    sync_directory,
+    sync_tree,
+    tree_digests,
+    write_atomic,
+)
+from pipelines.errors import GraftError, ReleaseError
+from pipelines.records import FileDigest, Manifest
+from pipelines.release.manifest import (
+    MANIFEST,
+    SHA256,
+    TAG,
+    next_tag,
+    read_manifest,
+    schema_problem,
+    seen,
+    tag_order,
+)
+from pipelines.release.targets import Tombstone
+from pipelines.release.verify import missing_leaves, unsafe_files, wrong_files
+
+# Blobs are written without the lock, so that a temporary file may be another process's for a while.
+STALE_SECONDS = 24 * 60 * 60
+
+
+class FolderTarget:
+    """Releases below ``root``, which is made on the first write."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    # --- reading ---
+
+    def head(self) -> str | None:
+        path = self.root / "HEAD"
+        try:
+            tag = path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ReleaseError(f"{path} cannot be read: {error}.") from error
+        if not TAG.fullmatch(tag):
+            raise ReleaseError(f"{path} holds {tag[:40]!r}, no tag; write the last one there.")
+        return tag
+
+    def tags(self) -> list[str]:
+        refs = self.root / "refs"
+        found = {path.name for path in refs.iterdir()} if refs.is_dir() else set()
+        found.add(self.head() or "")
+        return sorted(filter(TAG.fullmatch, found), key=tag_order)
+
+    def directory(self, tag: str) -> Path:
+        if tag not in self.tags():
+            raise ReleaseError(
+                f"There is no release {tag} in {self.root}; there are: "
+                f"{', '.join(self.tags()) or 'none'}."
+            )
+        return self.root / tag
+
+    def manifest(self, tag: str) -> Manifest:
+        path = self.directory(tag) / MANIFEST
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ReleaseError(f"The manifest {path} cannot be read: {error.strerror}.") from error
+        manifest = read_manifest(data, str(path))
+        if manifest.release != tag:
+            raise ReleaseError(f"The manifest {path} is of the release {manifest.release}.")
+        return manifest
+
+    def next_tag(self, day: date) -> str:
+        return next_tag(day, self.tags())
+
+    # --- bases and blobs ---
+
+    def base(self, revision: str) -> Path:
+        path = self.root / "bases" / revision
+        if not SHA256.fullmatch(revision) or not path.is_dir():
+            raise ReleaseError(f"The base {revision!r} is not stored in {self.root}.")
+        return path
+
+    def put_base(self, revision: str, directory: Path) -> None:
+        with self._writing(), self._locked():
+            place = self.root / "bases" / revision
+            if digest(tree_digests(directory)) != revision:
+                raise ReleaseError(f"The base in {directory} is not of the revision {revision!r}.")
+            _refuse(unsafe_files(directory), f"The base in {directory} cannot be stored")
+            if place.is_dir() and digest(tree_digests(place)) == revision:
+                return
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with _beside(place) as temporary:
+                for path in tree_digests(directory):
+                    _copy(directory / path, temporary / path)
+                if digest(tree_digests(temporary)) != revision:
+                    raise ReleaseError(f"The base in {directory} changed while it was copied.")
+                if place.exists():
+                    shutil.rmtree(place)
+                _settle(temporary, place)
+
+    def has_blob(self, sha: str) -> bool:
+        return SHA256.fullmatch(sha) is not None and (self.root / "blobs" / sha).is_file()
+
+    def read_blob(self, sha: str) -> bytes:
+        path = self.root / "blobs" / sha
+        if not self.has_blob(sha):
+            raise ReleaseError(f"The blob {path} is missing.")
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ReleaseError(f"The blob {path} cannot be read: {error.strerror}.") from error
+        if sha256(data) != sha:
+            raise ReleaseError(f"The blob {path} is damaged: its digest is not its name.")
+        return data
+
+    def put_blob(self, data: bytes) -> str:
+        sha = sha256(data)
+        path = self.root / "blobs" / sha
+        with self._writing():
+            if not path.is_file() or path.read_bytes() != data:
+                write_atomic(path, data)
+        return sha
+
+    # --- publishing ---
+
+    def publish(self, built: Path, manifest: Manifest) -> str:
+        with self._writing(), self._locked():
+            self._recover()
+            head = self.head()
+            if head is not None and self.manifest(head).input_digest == manifest.input_digest:
+                return head
+            if head != manifest.previous:
+                raise ReleaseError(
+                    f"Someone else published {head or 'nothing'} meanwhile, and this run compared "
+                    f"with {manifest.previous or 'nothing'}; run again."
+                )
+            self._check(built, manifest)
+            tag = manifest.release
+            write_atomic(self.root / ".publishing", f"{tag}\n".encode())
+            with _beside(self.root / tag) as temporary:
+                self._fill(temporary, built, manifest)
+                _settle(temporary, self.root / tag)
+            write_atomic(self.root / "HEAD", f"{tag}\n".encode())
+            self._tidy()
+            return tag
+
+    def _check(self, built: Path, manifest: Manifest) -> None:
+        """Refuse whatever ``verify`` would complain of later."""
+        tag = manifest.release
+        problem = schema_problem(manifest)
+        if problem:
+            raise ReleaseError(f"The manifest of {built} leaves its schema at {problem}.")
+        read_manifest(pretty_json(manifest), f"of {built}")
+        if (self.root / tag).exists():
+            raise ReleaseError(f"{self.root / tag} exists, and tags never move; take another.")
+        if manifest.continues is not None:
+            self.manifest(manifest.continues)
+        withdrawn = {tombstone.content_hash for tombstone in self.tombstones()} & seen(manifest)
+        if withdrawn:
+            raise ReleaseError(
+                f"The release {tag} has seen withdrawn content, {min(withdrawn)}; run again."
+            )
+        problems = unsafe_files(built) + wrong_files(built, manifest.files)
+        problems += missing_leaves(self, manifest, thorough=False)
+        _refuse(problems, f"The release {tag} cannot be published")
+
+    def _fill(self, temporary: Path, built: Path, manifest: Manifest) -> None:
+        """Copy the listed files; what the release before has already is linked instead."""
+        known: dict[str, FileDigest] = {}
+        if manifest.previous is not None:
+            known = dict(self.manifest(manifest.previous).files)
+        for path, want in manifest.files.items():
+            place = temporary / path
+            earlier = self.root / (manifest.previous or "") / path
+            if known.get(path) != want or not _link(earlier, place, want):
+                _copy(built / path, place)
+        (temporary / MANIFEST).write_bytes(pretty_json(manifest))
+        _refuse(wrong_files(temporary, manifest.files), f"The files of {built} changed meanwhile")
+
+    def _recover(self) -> None:
+        """Finish or undo what a killed process left; the lock is held."""
+        self._tidy()
+        for pattern in (".v*", ".HEAD.*", "..publishing.*", ".tombstones.json.*", "refs/.*"):
+            for stale in self.root.glob(pattern):
+                _remove(stale)
+        for stale in (self.root / "bases").glob(".*"):
+            _remove(stale)
+        for stale in (self.root / "blobs").glob(".*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - stale.stat().st_mtime > STALE_SECONDS:
+                    _remove(stale)
+
+    def _tidy(self) -> None:
+        """Give the head its ref, and drop a directory that never became the head."""
+        head = self.head()
+        if head is not None and not (self.root / "refs" / head).is_file():
+            write_atomic(self.root / "refs" / head, f"{head}\n".encode())
+        note = self.root / ".publishing"
+        if note.is_file():
+            tag = note.read_text(encoding="utf-8").strip()
+            if TAG.fullmatch(tag) and tag not in self.tags() and (self.root / tag).exists():
+                _remove(self.root / tag)
+            note.unlink()
+
+    # --- withdrawing ---
+
+    def tombstones(self) -> tuple[Tombstone, ...]:
+        path = self.root / "tombstones.json"
+        try:
+            return tuple(Tombstone(**entry) for entry in json.loads(path.read_bytes()))
+        except FileNotFoundError:
+            return ()
+        except (OSError, TypeError, ValueError) as error:
+            raise ReleaseError(f"{path} cannot be read: {error}; mend it by hand.") from error
+
+    def withdraw(self, leaf: str, content_hash: str, reason: str) -> None:
+        with self._writing(), self._locked():
+            known = self.tombstones()
+            if any(tombstone.content_hash == content_hash for tombstone in known):
+                return
+            added = Tombstone(leaf, content_hash, reason, self.head())
+            write_atomic(self.root / "tombstones.json", pretty_json([*known, added]))
+
+    # --- the disk ---
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return lock(self.root / ".lock", f"the release target {self.root}")
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn a failing disk into one sentence that names the target."""
+        try:
+            yield
+        except (GraftError, OSError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if isinstance(error, ReleaseError) or not isinstance(cause, OSError):
+                raise
+            raise ReleaseError(
+                f"The release target {self.root} cannot be written: {cause.strerror or cause} "
+                f"({cause.filename}); mend that, or name another target."
+            ) from error
+
+
+@contextlib.contextmanager
+def _beside(place: Path) -> Iterator[Path]:
+    """A temporary folder beside ``place``, gone when the block fails."""
+    temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _settle(temporary: Path, place: Path) -> None:
+    sync_tree(temporary)
+    os.rename(temporary, place)
+    sync_directory(place.parent)
+
+
+def _copy(source: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, place)
+
+
+def _link(source: Path, place: Path, want: FileDigest) -> bool:
+    """Link ``place`` to a file that is sound and on the same disk; whether that could be done."""
+    if not source.is_file() or file_digest(source) != want:
+        return False
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, place)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _refuse(problems: list[str], what: str) -> None:
+    if problems:
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+        raise ReleaseError(f"{what}: {problems[0]}{more}.")

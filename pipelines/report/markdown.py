@@ -1,0 +1,222 @@
+"""The report as Markdown for a pull request: records in, at most ``BUDGET`` characters out.
+
+GitHub refuses a comment above 65,536 characters, so long sections are shortened step by step, and
+each says how much of it was left out; the HTML report has everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipelines.records import ItemResult, LeafScore
+from pipelines.report import view
+from pipelines.report.escape import (
+    markdown_code,
+    markdown_fence,
+    markdown_inline,
+    markdown_summary,
+)
+from pipelines.report.view import ReportInput, Table
+
+BUDGET = 60_000
+BAR_WIDTH = 10
+EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of each section is shown: table rows, examples, characters of a cell and a text."""
+
+    rows: int
+    examples: int
+    cell: int
+    text: int
+
+
+STEPS = (
+    Limits(100, 12, 200, 1000),
+    Limits(50, 8, 160, 500),
+    Limits(20, 5, 120, 300),
+    Limits(10, 3, 100, 200),
+    Limits(3, 1, 60, 100),
+)
+
+
+def markdown(report: ReportInput) -> str:
+    """The whole report; ends with a newline."""
+    text = ""
+    for limits in STEPS:
+        text = _render(report, limits)
+        if len(text) <= BUDGET:
+            break
+    return text
+
+
+def bar(value: float) -> str:
+    """A score of 0..1 as a bar of ten characters, in eighths."""
+    eighths = round(max(0.0, min(1.0, value)) * BAR_WIDTH * 8)
+    full, part = divmod(eighths, 8)
+    return ("█" * full + (EIGHTHS[part] if part else "")).ljust(BAR_WIDTH, "░")
+
+
+def _render(report: ReportInput, limits: Limits) -> str:
+    blocks = [
+        *_verdict(report, limits),
+        *_changed(report, limits),
+        *_panel(report, limits),
+        *_examples(report, limits),
+        *_data(report, limits),
+        *_facts(report, limits),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _verdict(report: ReportInput, limits: Limits) -> list[str]:
+    evaluation = report.evaluation
+    blocks = [f"## Graft: {evaluation.verdict}", view.VERDICTS[evaluation.verdict]]
+    if report.demonstration:
+        blocks.append(f"> **A demonstration.** {view.DEMONSTRATION}")
+    lines = [f"- {markdown_inline(reason, 600)}" for reason in evaluation.reasons[: limits.rows]]
+    lines += _left_out(len(evaluation.reasons), limits.rows, "- … and {} more reasons.")
+    return [*blocks, "\n".join(lines)] if lines else blocks
+
+
+def _changed(report: ReportInput, limits: Limits) -> list[str]:
+    leaves = view.leaves_of(report.evaluation, "changed")
+    if not leaves:
+        return ["### Changed leaves", "No changed leaf has an exam."]
+    return [
+        "### Changed leaves",
+        _scores(leaves, limits),
+        _wins(report, "changed"),
+        "Token F1; *difference* is candidate less previous release, with its 95 % interval.",
+    ]
+
+
+def _panel(report: ReportInput, limits: Limits) -> list[str]:
+    leaves = view.leaves_of(report.evaluation, "panel")
+    if not leaves:
+        return ["### Earlier leaves", "No earlier leaf has an exam, so there is no panel."]
+    fallen = [leaf for leaf in leaves if leaf.verdict == "regressed"]
+    blocks = ["### Earlier leaves"]
+    if fallen:
+        blocks.append(f"**{len(fallen)} of {len(leaves)} regressed:**")
+        blocks.append(_scores(fallen, limits))
+    pooled = report.evaluation.panel
+    if pooled:
+        blocks.append(
+            f"Panel of {pooled.leaves} leaves, {pooled.items} items: "
+            f"{pooled.previous.token_f1:.2f} → {pooled.candidate.token_f1:.2f}, "
+            f"difference {view.signed(pooled.difference)} ({view.bounds(pooled.interval)}), "
+            f"margin {report.evaluation.margin:.2f}. {_wins(report, 'panel')}"
+        )
+    return [
+        *blocks,
+        *_folded("Every earlier leaf, the greatest loss first", _scores(leaves, limits)),
+    ]
+
+
+def _scores(leaves: Sequence[LeafScore], limits: Limits) -> str:
+    rows = []
+    for leaf in leaves[: limits.rows]:
+        now, before = leaf.candidate.token_f1, leaf.previous.token_f1
+        arms = [f"{before:.2f} {bar(before)}", f"{now:.2f} {bar(now)}"] if leaf.items else ["", ""]
+        rows.append(
+            [
+                markdown_code(leaf.leaf, limits.cell),
+                view.score_text(leaf.base.token_f1, leaf.items),
+                *arms,
+                f"{view.signed(leaf.difference)} ({view.bounds(leaf.interval)})",
+                f"{leaf.items}" + (f" + {leaf.leaked} leaked" if leaf.leaked else ""),
+                leaf.verdict,
+            ]
+        )
+    header = ["Leaf", "Base", "Previous", "Candidate", "Difference", "Items", "Verdict"]
+    return _table(header, rows, 1, _left_out(len(leaves), limits.rows, "… and {} more leaves."))
+
+
+def _wins(report: ReportInput, role: str) -> str:
+    wins, ties, losses = view.counts(report.items, role)
+    return f"Exact match: {wins} won, {ties} the same, {losses} lost."
+
+
+def _examples(report: ReportInput, limits: Limits) -> list[str]:
+    flips = [
+        one
+        for one in view.items_in_order(report.items)
+        if view.flipped(one) and not one.item.leaked
+    ]
+    if not flips:
+        return []
+    blocks = ["### Answers that changed sides"]
+    for one in flips[: limits.examples]:
+        title = f"{view.flip_word(one)}: {one.item.question}"
+        blocks += _folded(title, markdown_fence(_transcript(one, limits.text), 6 * limits.text))
+    return blocks + _left_out(
+        len(flips), limits.examples, "… and {} more; the HTML report has them all."
+    )
+
+
+def _transcript(one: ItemResult, limit: int) -> str:
+    parts = (
+        ("leaf", one.item.leaf),
+        ("asked", one.item.prompt),
+        ("wanted", one.item.reference),
+        ("base", one.base),
+        ("previous", one.previous),
+        ("candidate", one.candidate),
+    )
+    return "\n".join(
+        f"{name}: {text[:limit].strip() or view.EMPTY_ANSWER}" + ("…" if len(text) > limit else "")
+        for name, text in parts
+    )
+
+
+def _data(report: ReportInput, limits: Limits) -> list[str]:
+    lines = [f"- {markdown_inline(line, 4 * limits.cell)}" for line in view.data_lines(report)]
+    blocks = ["### Data card", "\n".join(lines)]
+    for table in view.data_card(report):
+        blocks += _folded(f"{table.title} ({len(table.rows)})", _plain_table(table, limits))
+    return blocks
+
+
+def _plain_table(table: Table, limits: Limits) -> str:
+    header = [markdown_inline(cell, limits.cell) for cell in table.header[:12]]
+    rows = [
+        [markdown_inline(cell, limits.cell) for cell in row[:12]]
+        for row in table.rows[: limits.rows]
+    ]
+    left_out = _left_out(len(table.rows), limits.rows, "… and {} more rows.")
+    return _table(header, rows, table.texts, left_out)
+
+
+def _facts(report: ReportInput, limits: Limits) -> list[str]:
+    facts = list(report.facts.items())[:40]
+    rows = [
+        [markdown_inline(label, limits.cell), markdown_inline(text, 2 * limits.cell)]
+        for label, text in facts
+        if not view.is_command(label)
+    ]
+    blocks = ["### This run", _table(["", ""], rows, 2, [])] if rows else []
+    for label, text in facts:
+        if view.is_command(label):
+            blocks += [f"{markdown_inline(label, limits.cell)}:", markdown_fence(text, 1000)]
+    return blocks
+
+
+def _folded(title: str, body: str) -> list[str]:
+    return [f"<details><summary>{markdown_summary(title)}</summary>", body, "</details>"]
+
+
+def _table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], texts: int, after: Sequence[str]
+) -> str:
+    """Rows of escaped cells; ``after`` follows below the table."""
+    align = ["---" if column < texts else "---:" for column in range(len(header))]
+    lines = [f"| {' | '.join(row)} |" for row in (header, align, *rows)]
+    return "\n".join([*lines, *(f"\n{line}" for line in after)])
+
+
+def _left_out(total: int, shown: int, sentence: str) -> list[str]:
+    return [sentence.format(total - shown)] if total > shown else []

@@ -1,0 +1,191 @@
+"""What both forms of the report show, worked out once from the records.
+
+In: ``ReportInput``. Out: scores in words, leaves and items in reading order, the tables of the data
+card as plain rows. Nothing here is escaped: whoever renders a cell escapes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipelines.records import (
+    ChangeSet,
+    Evaluation,
+    ItemResult,
+    Json,
+    LeafScore,
+    Plan,
+    Pooled,
+)
+
+MINUS = "\N{MINUS SIGN}"
+UNKNOWN = (-1.0, 1.0)
+DEMONSTRATION = (
+    "This student is a tiny demonstration model, trained on the answers of a rule-based teacher. "
+    "The figures are measured and show that the machinery works; it is not a useful chatbot."
+)
+VERDICTS = {
+    "PASS": "The changed leaves are better and the earlier ones held.",
+    "INCONCLUSIVE": "The exam cannot tell yet, or not everything was shown.",
+    "REGRESSION": "Something that was known got worse.",
+}
+EMPTY_ANSWER = "(no answer)"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportInput:
+    """All that a report is made of.
+
+    ``ledger`` is ``Ledger.to_json()``; ``rejects`` reason → count; ``facts`` label → text in
+    the order of showing, a label that starts with "Command" being shown as a command;
+    ``composition`` leaf → what its rows are → count.
+    """
+
+    evaluation: Evaluation
+    items: Sequence[ItemResult]
+    changes: ChangeSet
+    ledger: Json
+    rejects: Mapping[str, int]
+    plan: Plan
+    facts: Mapping[str, str]
+    demonstration: bool
+    composition: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Plain cells; the first ``texts`` columns are words, the others are numbers."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    texts: int = 1
+
+
+def signed(value: float) -> str:
+    """A difference, +0.62 or 0.00, with a real minus sign."""
+    text = f"{value:+.2f}".replace("-", MINUS)
+    return "0.00" if text[1:] == "0.00" else text
+
+
+def bounds(interval: tuple[float, float]) -> str:
+    """An interval in words; all of -1..1 is what a single context leaves open."""
+    if interval == UNKNOWN:
+        return "no interval"
+    return f"{signed(interval[0])} to {signed(interval[1])}"
+
+
+def p_text(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def score_text(value: float, items: int) -> str:
+    return f"{value:.2f}" if items else "none"
+
+
+def leaves_of(evaluation: Evaluation, role: str) -> list[LeafScore]:
+    """Changed leaves by path; panel leaves with the greatest loss first."""
+    found = [leaf for leaf in evaluation.leaves if leaf.role == role]
+    if role == "changed":
+        return sorted(found, key=lambda leaf: leaf.leaf)
+    return sorted(found, key=lambda leaf: (leaf.verdict != "regressed", leaf.difference, leaf.leaf))
+
+
+def pools(evaluation: Evaluation) -> list[tuple[str, Pooled]]:
+    both = (("Changed leaves", evaluation.changed), ("Panel of old leaves", evaluation.panel))
+    return [(name, pooled) for name, pooled in both if pooled]
+
+
+def flipped(result: ItemResult) -> int:
+    """1 where the candidate alone is right, -1 where the previous release alone is, else 0."""
+    return int(result.candidate_scores.exact_match) - int(result.previous_scores.exact_match)
+
+
+def flip_word(result: ItemResult) -> str:
+    if result.item.leaked:
+        return "leaked, not counted"
+    return {1: "won", -1: "lost", 0: "same"}[flipped(result)]
+
+
+def items_in_order(items: Iterable[ItemResult]) -> list[ItemResult]:
+    """Losses on the panel first, then what the changed leaves won and lost, then the rest."""
+
+    def key(one: ItemResult) -> tuple[int, int, str, str]:
+        flip = 0 if one.item.leaked else flipped(one)
+        lost = 0 if flip < 0 and one.item.role == "panel" else 1
+        return lost, -abs(flip), one.item.leaf, one.item.id
+
+    return sorted(items, key=key)
+
+
+def counts(items: Iterable[ItemResult], role: str) -> tuple[int, int, int]:
+    """Wins, ties and losses in exact match among the items that count."""
+    flips = [flipped(one) for one in items if one.item.role == role and not one.item.leaked]
+    return flips.count(1), flips.count(0), flips.count(-1)
+
+
+def data_card(report: ReportInput) -> list[Table]:
+    """The tables of the data card, those without a row left out."""
+    tables = [_changes(report), _composition(report), _ledger(report), _rejects(report)]
+    return [table for table in tables if table.rows]
+
+
+def data_lines(report: ReportInput) -> list[str]:
+    """What the data card says in sentences."""
+    plan = report.plan
+    calls = report.ledger.get("calls", {})
+    leaked = sum(one.item.leaked for one in report.items)
+    lines = [
+        f"Plan: {plan.action}. {plan.reason}",
+        f"Compared with {plan.previous or 'no earlier release'}; "
+        f"weights continued from {plan.continues or 'the bare base'}.",
+        f"Teacher calls: {calls.get('made', 0)} made, {calls.get('reused', 0)} read back.",
+        f"Contamination: {leaked} of {len(report.items)} exam items are too close to training "
+        "rows; they are shown and left out of every figure.",
+    ]
+    if plan.retired:
+        names = ", ".join(f"{one.leaf} ({one.reason})" for one in plan.retired)
+        lines.append(f"No longer taught, though the weights may have seen it: {names}.")
+    return lines
+
+
+def is_command(label: str) -> bool:
+    return label.casefold().startswith("command")
+
+
+def _changes(report: ReportInput) -> Table:
+    rows = []
+    for change in report.changes.changes:
+        seeds = change.seeds
+        leaf = change.leaf
+        if change.previous_leaf and change.previous_leaf != leaf:
+            leaf = f"{leaf} (was {change.previous_leaf})"
+        sizes = (len(seeds.added), len(seeds.changed), len(seeds.removed))
+        rows.append((leaf, change.status, change.invalidates, *map(str, sizes)))
+    header = ("Leaf", "Change", "Invalidates", "Seeds added", "Changed", "Removed")
+    return Table("Changes", header, tuple(rows), 3)
+
+
+def _composition(report: ReportInput) -> Table:
+    columns = list(dict.fromkeys(name for row in report.composition.values() for name in row))
+    rows = tuple(
+        (leaf, *(str(row.get(name, 0)) for name in columns))
+        for leaf, row in sorted(report.composition.items())
+    )
+    return Table("Rows trained on", ("Leaf", *columns), rows)
+
+
+def _ledger(report: ReportInput) -> Table:
+    keys = ("in", "parsed", "unparsed", "failed", "out", "kept", "filtered", "duplicate")
+    rows = tuple(
+        (str(step["flow"]), str(step["step"]), *(str(step[key]) for key in keys))
+        for step in report.ledger.get("steps", ())
+    )
+    return Table("Ledger", ("Flow", "Step", *(key.capitalize() for key in keys)), rows, 2)
+
+
+def _rejects(report: ReportInput) -> Table:
+    ordered = sorted(report.rejects.items(), key=lambda entry: (-entry[1], entry[0]))
+    rows = tuple((reason, str(count)) for reason, count in ordered)
+    return Table("Rejected rows", ("Reason", "Rows"), rows)

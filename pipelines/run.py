@@ -1,0 +1,479 @@
+"""The whole flow, in order: what changed → data → adapter → evaluation → report → release.
+
+In: ``Options``. Out: an ``Outcome``, a run directory ``runs/<input digest>/`` with one finished folder a
+stage, and a release on the target. Each stage is skipped where its folder was made from the same
+inputs, so a killed run is resumed by running it again. Torch is imported only where it is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.artifacts import (
+    conversations,
+    digest,
+    finished,
+    lock,
+    output_digest,
+    pretty_json,
+    said,
+    sha256,
+    stage,
+    tree_digests,
+    write_atomic,
+)
+from pipelines.backends import open_teacher
+from pipelines.errors import GraftError
+from pipelines.evaluate import VERSION as EVALUATE_VERSION
+from pipelines.evaluate import evaluate, not_worse, read_evaluation
+from pipelines.evaluate.leaks import Seen
+from pipelines.exam import items
+from pipelines.generate import VERSION as GENERATE_VERSION
+from pipelines.generate import data_key, generate, read_summary
+from pipelines.generate.completions import Completions
+from pipelines.leaves import leaf_to_json
+from pipelines.plan import first_plan, lineage_key, make_plan
+from pipelines.recipe import Recipe, load_recipe
+from pipelines.records import (
+    BaseModel,
+    ChangeSet,
+    Evaluation,
+    ExamItem,
+    ExamSplit,
+    Leaf,
+    Manifest,
+    ManifestLeaf,
+    Message,
+    Plan,
+    as_json,
+)
+from pipelines.release.card import card, write_attribution
+from pipelines.release.manifest import leaf_file
+from pipelines.report import ReportInput, html, markdown
+from pipelines.situation import (
+    Options,
+    Situation,
+    changes_since,
+    look,
+    readable,
+    splits,
+    wanted,
+    wanted_leaves,
+)
+
+TRAIN_VERSION = 1
+RELEASE_VERSION = 1
+Say = Callable[[str], None]
+Rows = dict[str, list[tuple[Message, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended. ``accepted`` is None where nothing was to be released."""
+
+    plan: Plan
+    directory: Path | None
+    release: str | None
+    evaluation: Evaluation | None
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One planned run: everything that its stages read."""
+
+    options: Options
+    now: Situation
+    recipe: Recipe
+    plan: Plan
+    leaves: Mapping[str, Leaf]
+    exams: Mapping[str, ExamSplit]
+    changes: ChangeSet
+    directory: Path
+    say: Say
+
+    @property
+    def start(self) -> Manifest | None:
+        """The release whose weights are continued."""
+        return self.now.target.manifest(self.plan.continues) if self.plan.continues else None
+
+    @property
+    def base(self) -> Path:
+        """The bare base: of the release that is continued, or the one that this run trains."""
+        if self.start is None:
+            return self.directory / "base"
+        return self.now.target.base(self.start.base_model.revision)
+
+
+def plan(options: Options) -> tuple[Situation, Recipe, Plan]:
+    """What ``run`` would do now, without doing it."""
+    recipe = load_recipe(options.recipe)
+    now = look(options)
+    if now.past is not None:
+        return now, recipe, make_plan(wanted(now), now.past, recipe)
+    leaves = now.leaves
+    if now.own is not None:
+        leaves = readable(now.repository.tree(now.own.base, now.prefix))
+    hashes = {path: leaf.content_hash for path, leaf in leaves.items()}
+    why = "the target has no release yet: train release zero from nothing"
+    return now, recipe, first_plan(hashes, recipe, None, why)
+
+
+def run(options: Options, say: Say) -> Outcome:
+    """Do all of it; with no release on the target yet, release zero first."""
+    now, recipe, decided = plan(options)
+    if now.past is None:
+        say(f"plan: {decided.reason}")
+        zero = _at_base(now, options)
+        outcome = _carry_out(options, zero, recipe, decided, say)
+        now, recipe, decided = plan(options)
+        if decided.action == "nothing":
+            return outcome
+    say(f"plan: {decided.action}: {decided.reason}")
+    if decided.action == "nothing":
+        latest = _latest(options.runs)
+        evaluation = None
+        if latest is not None and (latest / "evaluation").is_dir():
+            evaluation = read_evaluation(latest / "evaluation")[0]
+        return Outcome(decided, latest, decided.previous, evaluation, True)
+    return _carry_out(options, now, recipe, decided, say)
+
+
+def _at_base(now: Situation, options: Options) -> Situation:
+    """The situation seen from the commit that a branch leaves: release zero knows nothing of it."""
+    if now.own is None:
+        return now
+    tree = now.repository.tree(now.own.base, now.prefix)
+    return Situation(
+        now.repository, now.prefix, now.own.base, tree, readable(tree), None, now.target, None
+    )
+
+
+def _latest(runs: Path) -> Path | None:
+    try:
+        return runs / (runs / "latest").read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+
+
+def _carry_out(
+    options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say
+) -> Outcome:
+    directory = options.runs / decided.input_digest[:16]
+    leaves = wanted_leaves(now, decided.wanted)
+    job = Job(
+        options, now, recipe, decided, leaves, splits(now, leaves), changes_since(now, leaves),
+        directory, say,
+    )  # fmt: skip
+    with said(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    with lock(directory / ".lock", f"the run {directory}"):
+        started = time.monotonic()
+        write_atomic(directory / "plan.json", pretty_json(decided))
+        write_atomic(directory / "recipe.json", pretty_json(recipe))
+        write_atomic(options.runs / "latest", f"{directory.name}\n".encode())
+        data = _generate(job)
+        new, old = _rows(job, data)
+        _train(job, data, new, old)
+        evaluation = _evaluate(job, new, old)
+        _report(job, evaluation, new, time.monotonic() - started)
+        return _release(job, evaluation, data)
+
+
+def _generate(job: Job) -> dict[str, str]:
+    """Make the rows of every new or edited leaf. Returns content hash → data hash of all leaves."""
+    todo = {
+        job.leaves[path].content_hash: (job.leaves[path], job.exams[path])
+        for path in job.plan.learn
+    }
+    inputs = {
+        "leaves": digest([(h, exam) for h, (_, exam) in sorted(todo.items())]),
+        "data": data_key(job.recipe),
+    }
+    place = job.directory / "dataset"
+    if finished(place, inputs, GENERATE_VERSION):
+        job.say("generate: finished before")
+    else:
+        teacher = open_teacher(job.recipe.teacher)
+        with (
+            stage(place, inputs=inputs, version=GENERATE_VERSION, section=job.recipe.generate) as out,
+            Completions(job.options.cache / "calls.sqlite", teacher) as store,
+        ):
+            if store.set_aside:
+                job.say(f"generate: the call store was damaged and is set aside: {store.set_aside}")
+            generate(todo, job.now.tree, job.recipe, store, out, job.say)
+            job.say(f"generate: {store.made} calls made, {store.reused} read back from the store")
+    found = read_summary(place)
+    if job.start is not None:
+        kept = {entry.content_hash: entry.data_hash for entry in job.start.leaves.values()}
+        found = {**kept, **found}
+    return {leaf.content_hash: found[leaf.content_hash] for leaf in job.leaves.values()}
+
+
+def _row_bytes(job: Job, content_hash: str, data_hash: str) -> bytes:
+    made = job.directory / "dataset" / "rows" / f"{content_hash}.jsonl"
+    return made.read_bytes() if made.is_file() else job.now.target.read_blob(data_hash)
+
+
+def _rows(job: Job, data: Mapping[str, str]) -> tuple[Rows, Rows]:
+    """Conversations by content hash: those that the weights lack, and those that they have seen."""
+    learn = {job.leaves[path].content_hash: path for path in job.plan.learn}
+    new: Rows = {}
+    old: Rows = {}
+    for content_hash, data_hash in data.items():
+        rows = conversations(_row_bytes(job, content_hash, data_hash))
+        path = learn.get(content_hash)
+        if path is None:
+            old[content_hash] = rows
+            continue
+        before = job.start.leaves.get(path) if job.start else None
+        known = set(conversations(job.now.target.read_blob(before.data_hash))) if before else set()
+        new[content_hash] = [row for row in rows if row not in known]
+        old[content_hash] = [row for row in rows if row in known]
+    return new, {content_hash: rows for content_hash, rows in old.items() if rows}
+
+
+def _train(job: Job, data: Mapping[str, str], new: Rows, old: Rows) -> None:
+    """Train release zero into ``base/``, or the adapter of this change into ``adapter/``."""
+    inputs = {"data": digest(data), "continues": job.plan.continues or "", "new": digest(sorted(new))}
+    fresh = job.plan.action == "bootstrap"
+    place = job.directory / ("base" if fresh else "adapter")
+    if finished(place, inputs, TRAIN_VERSION):
+        job.say("train: finished before")
+        return
+    section = job.recipe.bootstrap if fresh else job.recipe.train
+    with stage(place, inputs=inputs, version=TRAIN_VERSION, section=section) as out:
+        if fresh:
+            from pipelines.train import bootstrap
+
+            job.say("train: release zero, from nothing; once for this target, some minutes")
+            bootstrap(new, job.recipe, out, job.say)
+            return
+        earlier = _adapter(job)
+        if not any(new.values()):
+            job.say("train: no row is new; the weights are carried over")
+            if earlier is not None:
+                shutil.copytree(earlier, out, dirs_exist_ok=True)
+            return
+        from pipelines.train import adapt
+
+        corrected = [job.leaves[path].content_hash for path in job.plan.corrected]
+        adapt(job.base, earlier, new, old, corrected, job.recipe, out, job.say)
+
+
+def _adapter(job: Job, tag: str | None = None) -> Path | None:
+    """The adapter of a release, by default of the one that is continued; None for a bare base."""
+    tag = tag or job.plan.continues
+    place = job.now.target.directory(tag) / "adapter" if tag else None
+    return place if place is not None and place.is_dir() else None
+
+
+def _exam(job: Job, new: Rows, old: Rows) -> list[ExamItem]:
+    seen = Seen({h: [*new.get(h, []), *old.get(h, [])] for h in {*new, *old}})
+    found: list[ExamItem] = []
+    learn = set(job.plan.learn) if job.plan.action != "bootstrap" else set()
+    for path, leaf in job.leaves.items():
+        def leaked(prompt: str, own: str = leaf.content_hash) -> bool:
+            return seen.leaked(prompt, own)
+
+        role = "changed" if path in learn else "panel"
+        found += items(leaf, job.exams[path], role, leaked)  # type: ignore[arg-type]
+    return found
+
+
+def _evaluate(job: Job, new: Rows, old: Rows) -> Evaluation:
+    exam = _exam(job, new, old)
+    place = job.directory / "evaluation"
+    weights = job.directory / ("base" if job.plan.action == "bootstrap" else "adapter")
+    inputs = {
+        "items": digest(exam),
+        "weights": output_digest(weights),
+        "previous": job.plan.previous or "",
+    }
+    if finished(place, inputs, EVALUATE_VERSION):
+        job.say("evaluate: finished before")
+        return read_evaluation(place)[0]
+    with stage(place, inputs=inputs, version=EVALUATE_VERSION, section=job.recipe.evaluate) as out:
+        job.say(f"evaluate: {len(exam)} exam questions, asked of base, previous release, candidate")
+        return evaluate(exam, _students(job), job.recipe.evaluate, out)
+
+
+def _students(job: Job) -> dict[str, object]:
+    from pipelines.backends.local import Student
+
+    def student(adapter: Path | None) -> Student:
+        limits = (job.recipe.evaluate.new_tokens, job.recipe.threads)
+        return Student(job.base, adapter, *limits)
+
+    base = student(None)
+    if job.plan.action == "bootstrap":
+        return {"base": base, "previous": base, "candidate": base}
+    before = _adapter(job, job.plan.previous)
+    made = job.directory / "adapter"
+    candidate = student(made) if (made / "adapter_config.json").is_file() else base
+    return {
+        "base": base,
+        "previous": student(before) if before else base,
+        "candidate": candidate,
+    }
+
+
+def _report(job: Job, evaluation: Evaluation, new: Rows, seconds: float) -> None:
+    place = job.directory / "report"
+    inputs = {
+        "evaluation": output_digest(job.directory / "evaluation"),
+        "dataset": output_digest(job.directory / "dataset"),
+    }
+    if finished(place, inputs, RELEASE_VERSION):
+        return
+    results = read_evaluation(job.directory / "evaluation")[1]
+    rejects: dict[str, int] = {}
+    for line in (job.directory / "dataset" / "rejects.jsonl").read_text("utf-8").splitlines():
+        reason = json.loads(line)["reason"]
+        rejects[reason] = rejects.get(reason, 0) + 1
+    paths = {leaf.content_hash: path for path, leaf in job.leaves.items()}
+    told = ReportInput(
+        evaluation=evaluation,
+        items=results,
+        changes=job.changes,
+        ledger=json.loads((job.directory / "dataset" / "ledger.json").read_bytes()),
+        rejects=rejects,
+        plan=job.plan,
+        facts=_facts(job, seconds),
+        demonstration=_demonstration(job),
+        composition={paths[h]: _composition(job, h, len(rows)) for h, rows in new.items()},
+    )
+    with stage(place, inputs=inputs, version=RELEASE_VERSION) as out:
+        (out / "report.md").write_text(markdown(told), encoding="utf-8")
+        (out / "report.html").write_text(html(told), encoding="utf-8")
+    job.say(f"report: {place / 'report.html'}")
+
+
+def _composition(job: Job, content_hash: str, new_rows: int) -> dict[str, int]:
+    record = job.directory / "adapter" / "training.json"
+    seen = json.loads(record.read_bytes()).get("seen", {}) if record.is_file() else {}
+    replayed = sum(count for other, count in seen.items() if other != content_hash)
+    return {"new rows": new_rows, "replayed rows": replayed}
+
+
+def _demonstration(job: Job) -> bool:
+    return job.recipe.teacher.backend == "extractive"
+
+
+def _facts(job: Job, seconds: float) -> dict[str, str]:
+    base = f" --base {job.options.base}" if job.options.base else ""
+    return {
+        "Previous release": job.plan.previous or "none",
+        "Weights continued from": job.plan.continues or "nothing",
+        "Taxonomy commit": job.now.commit,
+        "Recipe": f"{job.recipe.name} ({digest(job.recipe)[:12]})",
+        "Teacher": f"{job.recipe.teacher.backend} {job.recipe.teacher.revision}",
+        "Student": job.recipe.student.id,
+        "Time": f"{seconds:.0f} s from generation to evaluation",
+        "Machine": f"{platform.machine()}, {job.recipe.threads} threads",
+        "Command that makes it again": f"graft run --recipe {job.options.recipe}{base}",
+    }
+
+
+def _accepted(job: Job, evaluation: Evaluation) -> bool:
+    if job.plan.action == "bootstrap":
+        return True
+    if job.recipe.release.accept == "pass":
+        return evaluation.verdict == "PASS"
+    return evaluation.verdict == "PASS" or not_worse(evaluation)
+
+
+def _release(job: Job, evaluation: Evaluation, data: Mapping[str, str]) -> Outcome:
+    if not _accepted(job, evaluation):
+        job.say(f"release: none: the verdict is {evaluation.verdict}")
+        return Outcome(job.plan, job.directory, None, evaluation, False)
+    place = job.directory / "release"
+    inputs = {
+        "evaluation": output_digest(job.directory / "evaluation"),
+        "commit": job.now.commit,
+        "previous": job.plan.previous or "",
+    }
+    if not finished(place, inputs, RELEASE_VERSION):
+        with stage(place, inputs=inputs, version=RELEASE_VERSION) as out:
+            _assemble(job, evaluation, data, out)
+    manifest = Manifest.from_json(json.loads((place / "manifest.json").read_bytes()))
+    target = job.now.target
+    if job.plan.action == "bootstrap":
+        target.put_base(manifest.base_model.revision, job.directory / "base")
+    for content_hash, data_hash in data.items():
+        if not target.has_blob(data_hash):
+            target.put_blob(_row_bytes(job, content_hash, data_hash))
+    tag = target.publish(place, manifest)
+    job.say(f"release: {tag} in {job.options.target}")
+    return Outcome(job.plan, job.directory, tag, evaluation, True)
+
+
+def _assemble(job: Job, evaluation: Evaluation, data: Mapping[str, str], out: Path) -> None:
+    """Write everything that a release carries into ``out``, the manifest last."""
+    fresh = job.plan.action == "bootstrap"
+    leaves = list(job.leaves.values())
+    for leaf in leaves:
+        place = out / leaf_file(leaf.content_hash)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(pretty_json(leaf_to_json(leaf)))
+    if not fresh and (job.directory / "adapter" / "adapter_config.json").is_file():
+        shutil.copytree(
+            job.directory / "adapter", out / "adapter", ignore=shutil.ignore_patterns("stage.json")
+        )
+    for name in ("report.md", "report.html"):
+        shutil.copy(job.directory / "report" / name, out / name)
+    shutil.copy(job.directory / "evaluation" / "evaluation.json", out / "evaluation.json")
+    (out / "attribution.md").write_text(write_attribution(leaves), encoding="utf-8")
+    manifest = _manifest(job, evaluation, data, tree_digests(out))
+    (out / "README.md").write_text(card(manifest, leaves, evaluation), encoding="utf-8")
+    manifest = _manifest(job, evaluation, data, tree_digests(out))
+    (out / "manifest.json").write_bytes(pretty_json(manifest))
+
+
+def _manifest(
+    job: Job, evaluation: Evaluation, data: Mapping[str, str], files: Mapping[str, object]
+) -> Manifest:
+    today = datetime.now(UTC).date()
+    if job.start is None:
+        base = BaseModel(job.recipe.student.id, digest(tree_digests(job.directory / "base")))
+    else:
+        base = job.start.base_model
+    entries = {
+        path: ManifestLeaf(leaf.content_hash, data[leaf.content_hash], job.exams[path])
+        for path, leaf in sorted(job.leaves.items())
+    }
+    return Manifest(
+        release=job.now.target.next_tag(today),
+        previous=job.plan.previous,
+        continues=job.plan.continues,
+        taxonomy_commit=job.now.commit,
+        recipe=as_json(job.recipe),
+        base_model=base,
+        lineage_key=lineage_key(job.recipe, base),
+        input_digest=job.plan.input_digest,
+        leaves=entries,
+        retired=job.plan.retired,
+        files=files,  # type: ignore[arg-type]
+        evaluation=_summary(evaluation),
+        contributors=tuple(sorted({leaf.created_by for leaf in job.leaves.values()})),
+        licences=tuple(_licences(job.leaves.values())),
+        demonstration=_demonstration(job),
+        created=today.isoformat(),
+    )
+
+
+def _licences(leaves: Sequence[Leaf]) -> list[str]:  # type: ignore[misc]
+    return sorted({block.licence for leaf in leaves for block in leaf.attribution})
+
+
+def _summary(evaluation: Evaluation) -> dict[str, object]:
+    """The evaluation's verdict and pooled figures; the whole stands in evaluation.json."""
+    whole = as_json(evaluation)
+    return {key: whole[key] for key in ("verdict", "reasons", "margin", "changed", "panel")}

@@ -1,0 +1,317 @@
+"""The folder target: what it stores, what it refuses, and what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines.artifacts import digest, lock, sha256, tree_digests
+from pipelines.errors import GraftError, ReleaseError
+from pipelines.release.targets import Target, open_target
+from pipelines.release.verify import verify
+from tests.release.builders import build, rows, write
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Target:
+    return open_target(f"folder:{tmp_path / 'target'}")
+
+
+def publish_first(tmp_path: Path, target: Target) -> str:
+    return target.publish(tmp_path / "first", build(tmp_path / "first", target))
+
+
+@pytest.mark.parametrize("spec", ["", "folder:", "folder", "hub:me/model", "/tmp/releases"])
+def test_only_folders_are_targets(spec: str) -> None:
+    with pytest.raises(ReleaseError, match="is not a release target; write folder:PATH"):
+        open_target(spec)
+
+
+def test_a_new_target_is_empty_and_is_not_made_by_reading(tmp_path: Path, target: Target) -> None:
+    assert target.head() is None
+    assert target.tags() == []
+    assert target.tombstones() == ()
+    assert not target.has_blob("0" * 64)
+    assert target.next_tag(date(2026, 1, 1)) == "v2026.01.01"
+    assert not (tmp_path / "target").exists()
+    with pytest.raises(ReleaseError, match=r"There is no release v2026.01.01 in .*there are: none"):
+        target.manifest("v2026.01.01")
+
+
+def test_publishing_copies_checks_and_moves_the_head(tmp_path: Path, target: Target) -> None:
+    record = build(tmp_path / "first", target)
+    (tmp_path / "first" / "stage.json").write_text("{}")
+    assert target.publish(tmp_path / "first", record) == "v2026.01.01"
+    assert target.manifest("v2026.01.01") == record
+    directory = target.directory("v2026.01.01")
+    assert tree_digests(directory).keys() == record.files.keys() | {"manifest.json"}
+    assert not (directory / "stage.json").exists()
+    assert (tmp_path / "first" / "README.md").stat().st_nlink == 1
+    assert verify(target, "v2026.01.01") == []
+
+
+def test_the_same_inputs_are_published_once(tmp_path: Path, target: Target) -> None:
+    publish_first(tmp_path, target)
+    again = build(tmp_path / "again", target, "v2026.01.05")
+    assert target.publish(tmp_path / "again", again) == "v2026.01.01"
+    assert target.tags() == ["v2026.01.01"]
+
+
+def test_an_unchanged_leaf_is_linked_from_the_release_before(
+    tmp_path: Path, target: Target
+) -> None:
+    publish_first(tmp_path, target)
+    leaves = {"knowledge/danube": "a river", "knowledge/rhine": "another"}
+    second = build(
+        tmp_path / "second", target, "v2026.01.01.1", leaves=leaves, previous="v2026.01.01"
+    )
+    target.publish(tmp_path / "second", second)
+    name = f"leaves/{digest('a river')}.json"
+    old, new = (target.directory(tag) / name for tag in ("v2026.01.01", "v2026.01.01.1"))
+    assert old.samefile(new)
+    assert verify(target, "v2026.01.01.1") == []
+
+
+def test_a_damaged_release_before_does_not_spoil_the_next(tmp_path: Path, target: Target) -> None:
+    publish_first(tmp_path, target)
+    damaged = target.directory("v2026.01.01") / f"leaves/{digest('a river')}.json"
+    damaged.write_text("spoilt")
+    second = build(tmp_path / "second", target, "v2026.01.02", previous="v2026.01.01")
+    second = dataclasses.replace(second, input_digest="another")
+    target.publish(tmp_path / "second", second)
+    assert verify(target, "v2026.01.02") == []
+    assert [p for p in verify(target, "v2026.01.01") if damaged.name in p]
+
+
+def test_the_head_moved_meanwhile(tmp_path: Path, target: Target) -> None:
+    late = build(tmp_path / "late", target, "v2026.01.01.1", leaves={"knowledge/x": "x"})
+    publish_first(tmp_path, target)
+    with pytest.raises(ReleaseError, match=r"Someone else published v2026.01.01 .* run again"):
+        target.publish(tmp_path / "late", late)
+    assert target.tags() == ["v2026.01.01"]
+
+
+def test_tags_never_move(tmp_path: Path, target: Target) -> None:
+    publish_first(tmp_path, target)
+    again = build(tmp_path / "again", target, leaves={"knowledge/x": "x"}, previous="v2026.01.01")
+    with pytest.raises(ReleaseError, match="tags never move"):
+        target.publish(tmp_path / "again", again)
+
+
+def test_tags_of_a_day(tmp_path: Path, target: Target) -> None:
+    day, previous = date(2026, 1, 1), None
+    for count in range(11):
+        tag = target.next_tag(day)
+        record = build(
+            tmp_path / tag, target, tag, leaves={"knowledge/x": str(count)}, previous=previous
+        )
+        previous = target.publish(tmp_path / tag, record)
+    assert target.tags() == ["v2026.01.01", *(f"v2026.01.01.{n}" for n in range(1, 11))]
+    assert target.next_tag(day) == "v2026.01.01.11"
+    assert target.next_tag(date(2026, 1, 10)) == "v2026.01.10"
+
+
+def test_a_directory_that_was_never_the_head_is_no_release(tmp_path: Path, target: Target) -> None:
+    publish_first(tmp_path, target)
+    (tmp_path / "target" / "v2026.01.02").mkdir()
+    assert target.tags() == ["v2026.01.01"]
+    with pytest.raises(ReleaseError, match=r"no release v2026.01.02"):
+        target.directory("v2026.01.02")
+
+
+def test_a_changed_file_is_not_published(tmp_path: Path, target: Target) -> None:
+    record = build(tmp_path / "first", target)
+    (tmp_path / "first" / "README.md").write_text("changed")
+    with pytest.raises(ReleaseError, match=r"README\.md is not the file that the manifest names"):
+        target.publish(tmp_path / "first", record)
+    assert target.tags() == []
+
+
+def test_a_file_that_the_manifest_does_not_list(tmp_path: Path, target: Target) -> None:
+    record = build(tmp_path / "first", target)
+    (tmp_path / "first" / "notes.txt").write_text("forgotten")
+    with pytest.raises(ReleaseError, match=r"notes\.txt is not in the manifest"):
+        target.publish(tmp_path / "first", record)
+
+
+def test_rows_must_be_stored_first(tmp_path: Path, target: Target) -> None:
+    record = build(tmp_path / "first", target)
+    (tmp_path / "target" / "blobs" / sha256(rows("knowledge/danube", "a river"))).unlink()
+    with pytest.raises(ReleaseError, match="the rows of knowledge/danube are not stored"):
+        target.publish(tmp_path / "first", record)
+
+
+@pytest.mark.parametrize("path", ["../escape", "/etc/passwd", "a/../b", "manifest.json", "a\\b"])
+def test_paths_stay_inside_the_release(tmp_path: Path, target: Target, path: str) -> None:
+    record = build(tmp_path / "first", target)
+    files = {**record.files, path: record.files["README.md"]}
+    with pytest.raises(ReleaseError, match="a path under files that may not stand there"):
+        target.publish(tmp_path / "first", dataclasses.replace(record, files=files))
+    assert not (tmp_path / "escape").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("adapter/pytorch_model.bin", "x", "may hold a pickle"),
+        ("optimizer.PT", "x", "may hold a pickle"),
+        ("rows.pkl", "x", "may hold a pickle"),
+        ("config.json", '{"a": [{"auto_map": {}}]}', "names code to run"),
+        ("adapter/adapter_config.json", '{"auto_map": {}}', "names code to run"),
+        ("tokenizer_config.json", '{"trust_remote_code": true}', "names code to run"),
+        ("generation_config.json", "{", "is not JSON"),
+    ],
+)
+def test_nothing_that_runs_code(
+    tmp_path: Path, target: Target, name: str, text: str, reason: str
+) -> None:
+    record = build(tmp_path / "first", target)
+    write(tmp_path / "first" / name, text)
+    record = dataclasses.replace(record, files=tree_digests(tmp_path / "first"))
+    with pytest.raises(ReleaseError, match=reason):
+        target.publish(tmp_path / "first", record)
+    base = tmp_path / "first"
+    with pytest.raises(ReleaseError, match=reason):
+        target.put_base(digest(tree_digests(base)), base)
+
+
+def test_symlinks_are_refused(tmp_path: Path, target: Target) -> None:
+    record = build(tmp_path / "first", target)
+    (tmp_path / "first" / "link.txt").symlink_to("/etc/hostname")
+    with pytest.raises(ReleaseError, match=r"link\.txt is a symlink"):
+        target.publish(tmp_path / "first", record)
+
+
+def test_a_base_is_stored_once_under_its_digest(tmp_path: Path, target: Target) -> None:
+    write(tmp_path / "base" / "config.json", "{}")
+    write(tmp_path / "base" / "stage.json", "{}")
+    revision = digest(tree_digests(tmp_path / "base"))
+    target.put_base(revision, tmp_path / "base")
+    stored = target.base(revision) / "config.json"
+    before = stored.stat().st_ino
+    target.put_base(revision, tmp_path / "base")
+    assert stored.stat().st_ino == before
+    assert os.listdir(stored.parent) == ["config.json"]
+    stored.write_text("spoilt")
+    target.put_base(revision, tmp_path / "base")
+    assert stored.read_text() == "{}"
+    with pytest.raises(ReleaseError, match="is not of the revision"):
+        target.put_base("0" * 64, tmp_path / "base")
+    for unknown in ("0" * 64, "", "..", "../blobs"):
+        with pytest.raises(ReleaseError, match="is not stored"):
+            target.base(unknown)
+
+
+def test_a_tampered_blob_is_not_read_and_is_mended_by_storing_it_again(
+    tmp_path: Path, target: Target
+) -> None:
+    sha = target.put_blob(b"rows")
+    assert target.read_blob(sha) == b"rows"
+    (tmp_path / "target" / "blobs" / sha).write_bytes(b"lies")
+    with pytest.raises(ReleaseError, match=f"{sha} is damaged"):
+        target.read_blob(sha)
+    assert target.put_blob(b"rows") == sha
+    assert target.read_blob(sha) == b"rows"
+    with pytest.raises(ReleaseError, match="is missing"):
+        target.read_blob("0" * 64)
+
+
+def test_withdrawn_content_is_not_published(tmp_path: Path, target: Target) -> None:
+    publish_first(tmp_path, target)
+    content = digest("a river")
+    target.withdraw("knowledge/danube", content, "licence revoked")
+    target.withdraw("knowledge/danube", content, "again")
+    (tombstone,) = target.tombstones()
+    assert (tombstone.leaf, tombstone.content_hash) == ("knowledge/danube", content)
+    assert (tombstone.reason, tombstone.release) == ("licence revoked", "v2026.01.01")
+    leaves = {"knowledge/danube": "a river", "knowledge/x": "x"}
+    second = build(
+        tmp_path / "second", target, "v2026.01.02", leaves=leaves, previous="v2026.01.01"
+    )
+    with pytest.raises(ReleaseError, match="has seen withdrawn content"):
+        target.publish(tmp_path / "second", second)
+    clean = build(
+        tmp_path / "clean", target, "v2026.01.02", leaves={"a": "x"}, previous="v2026.01.01"
+    )
+    assert target.publish(tmp_path / "clean", clean) == "v2026.01.02"
+
+
+def test_a_broken_manifest_names_its_file(tmp_path: Path, target: Target) -> None:
+    tag = publish_first(tmp_path, target)
+    path = target.directory(tag) / "manifest.json"
+    for text in ("{", "[]", "{}", path.read_text().replace('"v2026.01.01"', '"v2026.09.09"')):
+        path.write_text(text)
+        with pytest.raises(ReleaseError, match=str(path)):
+            target.manifest(tag)
+    path.unlink()
+    with pytest.raises(ReleaseError, match=str(path)):
+        target.manifest(tag)
+
+
+def test_a_broken_head_or_tombstone_file_is_named(tmp_path: Path, target: Target) -> None:
+    publish_first(tmp_path, target)
+    (tmp_path / "target" / "tombstones.json").write_text('{"a": 1}')
+    with pytest.raises(ReleaseError, match=r"tombstones\.json cannot be read"):
+        target.tombstones()
+    (tmp_path / "target" / "HEAD").write_text("../elsewhere")
+    with pytest.raises(ReleaseError, match=r"HEAD holds '../elsewhere', no tag"):
+        target.head()
+
+
+def test_a_busy_target(tmp_path: Path, target: Target) -> None:
+    record = build(tmp_path / "first", target)
+    with (
+        lock(tmp_path / "target" / ".lock", "it"),
+        pytest.raises(GraftError, match="Another process is at work on the release target"),
+    ):
+        target.publish(tmp_path / "first", record)
+
+
+@contextlib.contextmanager
+def without_rights() -> Iterator[None]:
+    """Root writes anywhere, so that it has to become somebody else for a while."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_folder_that_cannot_be_written() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        target = open_target(f"folder:{folder / 'target'}")
+        record = build(folder / "first", target)
+        folder.chmod(0o755)
+        (folder / "target").chmod(0o555)
+        (folder / "target" / "blobs").chmod(0o555)
+        sentence = "The release target .* cannot be written: Permission denied"
+        with without_rights():
+            with pytest.raises(ReleaseError, match=sentence):
+                target.publish(folder / "first", record)
+            with pytest.raises(ReleaseError, match=sentence):
+                target.put_blob(b"new")
+            with pytest.raises(ReleaseError, match=sentence):
+                target.withdraw("a", "0" * 64, "why")
+            assert target.head() is None
+        (folder / "target").chmod(0o755)
+        assert sorted(os.listdir(folder / "target")) == ["blobs"]
+
+
+def test_a_target_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    target = open_target(f"folder:{tmp_path / 'file'}")
+    with pytest.raises(ReleaseError, match=r"file/HEAD cannot be read"):
+        target.head()
+    with pytest.raises(ReleaseError, match="cannot be written"):
+        target.put_blob(b"x")

@@ -1,0 +1,191 @@
+"""Manifests: reading, tags, ancestry, and where a run may start."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.artifacts import digest, pretty_json
+from pipelines.errors import ReleaseError
+from pipelines.records import Manifest, as_json
+from pipelines.release.manifest import (
+    choose_start,
+    lineage,
+    next_tag,
+    plain_path,
+    read_manifest,
+    schema_problem,
+    seen,
+    tag_order,
+)
+from pipelines.release.targets import open_target
+from tests.release.builders import build, manifest, retire
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "schema" / "manifest.json").read_bytes())
+CONTENTS = [digest(n) for n in range(5)]
+
+
+def test_round_trip() -> None:
+    record = retire(manifest(previous="v2025.12.31.2", continues="v2025.12.31"), "0" * 64)
+    assert read_manifest(pretty_json(record), "here") == record
+    assert schema_problem(record) == ""
+
+
+def test_the_schema_knows_every_field() -> None:
+    fields = {field.name for field in dataclasses.fields(Manifest)}
+    assert set(SCHEMA["properties"]) == set(SCHEMA["required"]) == fields
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("release", None, "no tag under release"),
+        ("release", "../x", "no tag under release"),
+        ("previous", "latest", "no tag under previous"),
+        ("continues", 5, "no tag under continues"),
+        ("lineage_key", 5, "no text under lineage_key"),
+        ("input_digest", None, "no text under input_digest"),
+        ("base_model", {"id": "x", "revision": None}, "no id and revision"),
+        ("base_model", {"id": "x"}, "another shape"),
+        ("leaves", [], "another shape"),
+        ("leaves", {"a": {"content_hash": "x"}}, "lacks the key 'data_hash'"),
+        ("retired", [{"leaf": "a", "content_hash": "..", "reason": "edited"}], "under retired"),
+        ("files", {"a": {"sha256": "x", "size": 1}}, "no digest under files"),
+        ("files", {"../a": {"sha256": "0" * 64, "size": 1}}, "may not stand there"),
+    ],
+)
+def test_a_broken_manifest_says_where_and_what(key: str, value: object, sentence: str) -> None:
+    data = as_json(manifest()) | {key: value}
+    with pytest.raises(ReleaseError, match=r"The manifest some/manifest\.json ") as caught:
+        read_manifest(json.dumps(data).encode(), "some/manifest.json")
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("key", sorted(SCHEMA["required"]))
+def test_no_key_may_be_missing(key: str) -> None:
+    data = as_json(manifest())
+    del data[key]
+    with pytest.raises(ReleaseError, match=f"lacks the key '{key}'"):
+        read_manifest(json.dumps(data).encode(), "x")
+
+
+def test_no_other_error_than_ours_on_strange_bytes() -> None:
+    for data in (b"", b"\xff", b"null", b"3", b"[" * 100_000):
+        with pytest.raises(ReleaseError, match="The manifest x"):
+            read_manifest(data, "x")
+
+
+def test_the_schema_finds_what_reading_lets_pass() -> None:
+    record = dataclasses.replace(manifest(), evaluation=[])
+    assert schema_problem(record).startswith("$.evaluation")
+
+
+@given(st.text())
+def test_a_plain_path_never_leaves_its_directory(path: str) -> None:
+    if plain_path(path):
+        root = Path("/release")
+        assert (root / path).is_relative_to(root)
+        assert ".." not in (root / path).parts
+        assert (root / path) != root
+
+
+@given(st.lists(st.dates(date(2000, 1, 1), date(2099, 12, 31)), max_size=30))
+def test_tags_are_new_and_sort_by_day(days: list[date]) -> None:
+    taken: list[str] = []
+    for day in days:
+        tag = next_tag(day, taken)
+        assert tag not in taken
+        taken.append(tag)
+    ordered = sorted(taken, key=tag_order)
+    assert [tag[1:11] for tag in ordered] == [f"{day:%Y.%m.%d}" for day in sorted(days)]
+
+
+# --- ancestry --------------------------------------------------------------------------------
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> list[Manifest]:
+    """Releases with any leaves, retired content and one of two lineage keys."""
+    chain = []
+    for index in range(draw(st.integers(0, 5))):
+        leaves = draw(st.sets(st.integers(0, 4)))
+        retired = draw(st.sets(st.sampled_from(CONTENTS)))
+        record = manifest(f"v2026.01.0{9 - index}", leaves={})
+        entries = {
+            str(n): dataclasses.replace(next(iter(manifest().leaves.values())), content_hash=sha)
+            for n, sha in enumerate(CONTENTS)
+            if n in leaves
+        }
+        record = dataclasses.replace(
+            record, leaves=entries, lineage_key=draw(st.sampled_from(["lineage", "other"]))
+        )
+        chain.append(retire(record, *sorted(retired)))
+    return chain
+
+
+HASHES = st.sets(st.sampled_from(CONTENTS))
+
+
+@given(chains(), HASHES, HASHES)
+def test_a_start_is_clean_and_the_first_that_may_be(
+    chain: list[Manifest], wanted: set[str], withdrawn: set[str]
+) -> None:
+    start = choose_start(chain, wanted, "lineage", withdrawn)
+    clean = [
+        record
+        for record in chain
+        if record.lineage_key == "lineage" and not seen(record) & withdrawn
+    ]
+    allowed = [record for record in clean if record is chain[0] or seen(record) <= wanted]
+    assert start is (allowed[0] if allowed else None)
+
+
+@given(chains(), HASHES)
+def test_with_nothing_withdrawn_the_previous_release_goes_on(
+    chain: list[Manifest], wanted: set[str]
+) -> None:
+    if chain:
+        start = choose_start(chain, wanted, chain[0].lineage_key, ())
+        assert start is chain[0]
+
+
+@given(chains(), HASHES, HASHES, HASHES)
+def test_withdrawing_more_never_brings_a_later_start(
+    chain: list[Manifest], wanted: set[str], withdrawn: set[str], more: set[str]
+) -> None:
+    places = {id(record): place for place, record in enumerate(chain)}
+    before = choose_start(chain, wanted, "lineage", withdrawn)
+    after = choose_start(chain, wanted, "lineage", withdrawn | more)
+    end = len(chain)
+    assert places.get(id(after), end) >= places.get(id(before), end)
+
+
+def test_lineage_follows_the_weights_not_the_history(tmp_path: Path) -> None:
+    target = open_target(f"folder:{tmp_path / 'target'}")
+    previous: str | None = None
+    for day, continues in ((1, None), (2, "v2026.01.01"), (3, "v2026.01.01")):
+        tag = f"v2026.01.0{day}"
+        record = build(
+            tmp_path / tag,
+            target,
+            tag,
+            leaves={"knowledge/x": tag},
+            previous=previous,
+            continues=continues,
+        )
+        previous = target.publish(tmp_path / tag, record)
+    tags = [record.release for record in lineage(target, "v2026.01.03")]
+    assert tags == ["v2026.01.03", "v2026.01.01"]
+    with pytest.raises(ReleaseError, match="There is no release"):
+        lineage(target, "v2026.01.09")
+    path = target.directory("v2026.01.01") / "manifest.json"
+    looped = as_json(target.manifest("v2026.01.01")) | {"continues": "v2026.01.03"}
+    path.write_text(json.dumps(looped))
+    with pytest.raises(ReleaseError, match="continues itself"):
+        lineage(target, "v2026.01.03")

@@ -1,0 +1,85 @@
+"""A report's input, well behaved or hostile throughout."""
+
+from __future__ import annotations
+
+from pipelines.evaluate.metrics import score
+from pipelines.evaluate.verdict import judge
+from pipelines.records import (
+    Change,
+    ChangeSet,
+    ExamItem,
+    ItemResult,
+    Ledger,
+    LedgerStep,
+    Plan,
+    Retired,
+    Role,
+    SeedDifference,
+)
+from pipelines.report import ReportInput
+
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(1)> @torvalds #123 GH-7 org/repo#5 a@b.com\n"
+    "| cell | ```` ``` ` ~~~ </details></summary></pre></code> [x](https://evil.example/a) "
+    "![i](http://evil.example/i.png) www.evil.example mailto:x@y.example <!-- graft:report --> "
+    "$x^2$ **bold** __b__ &lt;b&gt; \\` \"quote\" 'q' ::error::x\r\n# heading\n\n- item\n> quote\n"
+    "\u202eright to left\u2066\u200b\u061c\x1b[31mred\x00\x07\ufeff\ud800\U000e0041 "
+    "javascript:alert(1) <https://evil.example> {{ x }} \u0085 \u2028 1. one\n==="
+)
+
+
+def item_result(
+    leaf: str, role: Role, number: int, arms: tuple[str, str, str], ask: str
+) -> ItemResult:
+    wanted = "lime mortar from Plymouth"
+    item = ExamItem(f"{leaf}{number}", leaf, role, f"c{number // 3}", ask, ask, wanted)
+    scores = [score(answer, wanted) for answer in arms]
+    return ItemResult(item, *arms, *scores)
+
+
+def build(*, hostile: bool = False, panel: int = 12, items: int = 24) -> ReportInput:
+    """``panel`` old leaves of three items and one new leaf of ``items``."""
+    bad = HOSTILE if hostile else ""
+    new = f"knowledge/engineering/lighthouses/eddystone_lighthouse{bad}"
+    right, ask = "lime mortar from Plymouth", f"What bound the stones?{bad}"
+    results = [
+        item_result(new, "changed", n, (bad, f"sand {bad}", right if n % 4 else "lime"), ask)
+        for n in range(items)
+    ] + [
+        item_result(f"knowledge/old/leaf{leaf:03}{bad}", "panel", n, ("", right, right), ask)
+        for leaf in range(panel)
+        for n in range(3)
+    ]
+    change = Change(
+        new, "knowledge", "added", f"{bad}old" if bad else None, SeedDifference(("a", "b")), "data"
+    )
+    step = LedgerStep(f"knowledge{bad}", "questions", 10, 8, 1, 1, 30, 20, 6, 4)
+    return ReportInput(
+        evaluation=judge(results, 0.05),
+        items=results,
+        changes=ChangeSet("main", "branch", (change,)),
+        ledger=Ledger((step,), 12, 3).to_json(),
+        rejects={f"too short{bad}": 6, "duplicate": 4},
+        plan=Plan(
+            "continue",
+            f"one leaf is new {bad}",
+            "r1",
+            "r1",
+            {new: "h"},
+            [new],
+            [],
+            [],
+            (Retired(f"knowledge/gone{bad}", "h", "deleted"),),
+            "digest",
+        ),
+        facts={
+            "release": f"r2{bad}",
+            "machine": f"two cores {bad}",
+            "command to reproduce": f"graft run --base main {bad}",
+        },
+        demonstration=True,
+        composition={
+            new: {"new rows": 240, "replayed rows": 0},
+            "knowledge/old/leaf000": {"new rows": 0, "replayed rows": 41},
+        },
+    )

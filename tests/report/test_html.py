@@ -1,0 +1,144 @@
+"""The HTML report: self-contained, accessible, harmless."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from pipelines.evaluate.verdict import judge
+from pipelines.report import html
+from pipelines.report.plot import plot
+from pipelines.report.view import DEMONSTRATION
+from tests.report.support import build
+
+VOID = {"meta"}
+SVG = {"line", "circle"}
+
+
+class Page(HTMLParser):
+    """Checks nesting while it reads; keeps elements and attributes."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in SVG
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@pytest.mark.parametrize("hostile", [False, True])
+def test_nothing_remote_nothing_that_runs(hostile: bool) -> None:
+    source = html(build(hostile=hostile))
+    page = Page(source)
+    assert page.open == []
+    names = {name for name, _ in page.found}
+    assert not names & {"script", "img", "iframe", "link", "a", "form", "object", "use", "base"}
+    attributes = {key for _, found in page.found for key in found}
+    assert not {key for key in attributes if key.startswith("on")}
+    assert not attributes & {"src", "href", "style", "srcset", "action", "xlink:href"}
+    assert "url(" not in source.split("</style>")[0]
+    source.encode()
+
+
+def test_hostile_text_changes_no_structure() -> None:
+    def structure(source: str) -> list[str]:
+        return [name for name, _ in Page(source).found]
+
+    assert structure(html(build(hostile=True))) == structure(html(build()))
+
+
+def test_the_policy_allows_the_one_style_sheet_by_its_hash() -> None:
+    source = html(build())
+    style = re.search(r"<style>(.*?)</style>", source, re.DOTALL)
+    assert style
+    wanted = base64.b64encode(hashlib.sha256(style.group(1).encode()).digest()).decode()
+    (policy,) = [
+        str(meta["content"])
+        for meta in Page(source).all("meta")
+        if meta.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert "default-src 'none'" in policy
+    assert f"style-src 'sha256-{wanted}'" in policy
+    assert "unsafe" not in policy
+
+
+def test_tables_and_plots_speak_to_everyone() -> None:
+    page = Page(html(build()))
+    assert len(page.all("caption")) == len(page.all("table")) > 4
+    assert all(cell.get("scope") in ("col", "row") for cell in page.all("th"))
+    for svg in page.all("svg"):
+        title, description = str(svg["aria-labelledby"]).split()
+        ids = {found.get("id") for _, found in page.found}
+        assert {title, description} <= ids
+    assert page.all("html")[0]["lang"] == "en"
+    assert all(answer["dir"] == "auto" for answer in page.all("dd") if "dir" in answer)
+
+
+def test_it_says_what_a_reviewer_needs() -> None:
+    text = Page(html(build())).text
+    for part in (
+        "PASS",
+        DEMONSTRATION,
+        "lime mortar from Plymouth",
+        "too short",
+        "240",
+        "two cores",
+    ):
+        assert part in text
+    assert DEMONSTRATION not in html(replace(build(), demonstration=False))
+
+
+def test_an_empty_evaluation_still_makes_a_page() -> None:
+    source = html(replace(build(), evaluation=judge([], 0.05), items=[], facts={}))
+    assert Page(source).open == []
+    assert "INCONCLUSIVE" in source
+    assert "<svg" not in source
+
+
+def test_the_plot_is_sound_xml_and_stays_inside() -> None:
+    leaves = build(hostile=True).evaluation.leaves
+    root = ET.fromstring(plot(leaves, "p", "T & <x>"))
+    assert root.findtext("title") == "T & <x>"
+    width, height = map(float, root.attrib["viewBox"].split()[2:])
+    circles = root.findall("circle")
+    assert len(circles) == 2 * len(leaves)
+    for element in root.iter():
+        for key in ("x", "x1", "x2", "cx"):
+            assert 0 <= float(element.attrib.get(key, 0)) <= width
+        for key in ("y", "y1", "y2", "cy"):
+            assert 0 <= float(element.attrib.get(key, 0)) <= height
+
+
+def test_scores_lie_where_they_should() -> None:
+    report = build()
+    (new,) = [leaf for leaf in report.evaluation.leaves if leaf.role == "changed"]
+    root = ET.fromstring(plot([new], "p", "t"))
+    before, now = (float(circle.attrib["cx"]) for circle in root.findall("circle"))
+    assert (now - before) / 336 == pytest.approx(
+        new.candidate.token_f1 - new.previous.token_f1, abs=0.001
+    )

@@ -1,0 +1,102 @@
+"""The Markdown report: what it says, what it refuses to do, and its length."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from pipelines.evaluate.verdict import judge
+from pipelines.report import markdown
+from pipelines.report.markdown import BUDGET, bar
+from pipelines.report.view import DEMONSTRATION
+from tests.report.support import build
+from tests.report.test_escape import rendered
+
+ALLOWED = {
+    "h2", "h3", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "code", "pre",
+    "details", "summary", "em", "strong", "blockquote",
+}  # fmt: skip
+
+
+def test_sections_come_in_the_order_reviewers_read() -> None:
+    text = markdown(build())
+    order = [
+        "## Graft: PASS", DEMONSTRATION, "### Changed leaves", "### Earlier leaves",
+        "### Answers that changed sides", "### Data card", "Rejected rows", "### This run",
+        "graft run --base main",
+    ]  # fmt: skip
+    places = [text.find(part) for part in order]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert "240" in text
+    assert "12 made, 3 read back" in text
+
+
+def test_without_a_demonstration_nothing_is_said_of_it() -> None:
+    assert DEMONSTRATION not in markdown(replace(build(), demonstration=False))
+
+
+def test_a_regression_is_told_above_the_fold() -> None:
+    report = build()
+    items = [
+        replace(
+            one, candidate_scores=one.base_scores, candidate="sand"
+        ) if one.item.role == "panel" else one
+        for one in report.items
+    ]  # fmt: skip
+    report = replace(report, items=items, evaluation=judge(items, 0.05))
+    text = markdown(report)
+    assert text.startswith("## Graft: REGRESSION")
+    assert "the panel is worse by more than the margin" in text.casefold()
+    assert "<summary>lost: What bound the stones?</summary>" in text
+
+
+@pytest.mark.parametrize("hostile", [False, True])
+def test_only_our_own_elements_appear(hostile: bool) -> None:
+    found = rendered(markdown(build(hostile=hostile)))
+    assert set(found.found) <= ALLOWED
+    assert found.comments == []
+
+
+def test_hostile_text_changes_no_structure() -> None:
+    kind, hostile = rendered(markdown(build())), rendered(markdown(build(hostile=True)))
+    for tag in ("h2", "h3", "details", "table", "tr", "pre"):
+        assert hostile.found.count(tag) == kind.found.count(tag), tag
+
+
+@pytest.mark.parametrize("hostile", [False, True])
+def test_a_huge_report_fits_and_says_what_it_left_out(hostile: bool) -> None:
+    report = build(hostile=hostile, panel=300, items=200)
+    report = replace(report, rejects={f"{number} & reason" * 30: 1 for number in range(500)})
+    text = markdown(report)
+    assert len(text) <= BUDGET
+    assert re.search(r"… and \d+ more leaves\.", text)
+    assert "### This run" in text
+    assert rendered(text).found.count("pre") >= 2  # the last fence was closed, the command stands
+    assert set(rendered(text).found) <= ALLOWED
+
+
+def test_an_empty_evaluation_still_makes_a_report() -> None:
+    report = build()
+    text = markdown(
+        replace(report, evaluation=judge([], 0.05), items=[], rejects={}, facts={}, composition={})
+    )
+    assert text.startswith("## Graft: INCONCLUSIVE")
+    assert "No changed leaf has an exam" in text
+    assert "### This run" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "░" * 10),
+        (1, "█" * 10),
+        (0.5, "█" * 5 + "░" * 5),
+        (0.0126, "▏" + "░" * 9),
+        (9, "█" * 10),
+    ],
+)
+def test_bars(value: float, shown: str) -> None:
+    assert bar(value) == shown
