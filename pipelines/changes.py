@@ -63,7 +63,8 @@ def changeset_to_json(changes: ChangeSet) -> Json:
 
 def seed_difference(base: Leaf, head: Leaf) -> SeedDifference:
     """Seed ids that came, went, or kept their id with other answers, each sorted."""
-    old, new = _answers(base), _answers(head)
+    old = {seed.id: seed.answer_hash for seed in base.seeds}
+    new = {seed.id: seed.answer_hash for seed in head.seeds}
     return SeedDifference(
         added=tuple(sorted(new.keys() - old.keys())),
         removed=tuple(sorted(old.keys() - new.keys())),
@@ -109,14 +110,6 @@ def _frame(leaf: Leaf) -> tuple[object, ...]:
     """A leaf's meaning without its seeds and its place."""
     texts = tuple(document.sha256 for document in leaf.documents)
     return leaf.kind, leaf.task_description, leaf.domain, leaf.outline, leaf.document, texts
-
-
-def _answers(leaf: Leaf) -> dict[str, list[str]]:
-    """Answer hashes by seed id; a list, as a leaf may hold the same seed twice."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for seed in leaf.seeds:
-        found[seed.id].append(seed.answer_hash)
-    return {seed: sorted(hashes) for seed, hashes in found.items()}
 
 
 def _moved(gone: Mapping[str, Leaf], new: Mapping[str, Leaf]) -> dict[str, str]:

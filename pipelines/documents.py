@@ -149,7 +149,7 @@ def _sentences(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         match.end()
         for match in _SENTENCE_END.finditer(content, start, end)
         if not _ABBREVIATION.search(content[max(start, match.end() - 8) : match.end()])
-        and not content[match.end() : end].lstrip()[:1].islower()
+        and not content[match.end() : min(end, match.end() + 20)].lstrip()[:1].islower()
     }
     ends |= {match.end() for match in _NEXT_ITEM.finditer(content, start, end)}
     for stop in sorted({*ends, end}):
@@ -187,7 +187,7 @@ def _stripped(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _blocks(content: str) -> Iterator[_Block]:
     """Headings, rules, code, tables and paragraphs, in order; blank lines lie between them."""
-    lines = [(match.start(), match.end()) for match in re.finditer(r"[^\n]*", content)]
+    lines = [(match.start(), match.end()) for match in re.finditer(r"(?m)^[^\n]*", content)]
     texts = [content[start:end] for start, end in lines]
     at = 0
     while at < len(texts):
@@ -216,12 +216,14 @@ def _blocks(content: str) -> Iterator[_Block]:
 
 
 def _after_code(texts: list[str], at: int, fence: str) -> int:
-    """The line after the closing fence; code that is never closed goes on to the end."""
+    """The line after the closing fence; code that is never closed takes all that follows."""
     closing = re.compile(rf"[ \t]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*")
+    last = at
     for after in range(at + 1, len(texts)):
         if closing.fullmatch(texts[after]):
             return after + 1
-    return len(texts)
+        last = after if texts[after].strip() else last
+    return last + 1
 
 
 def _begins_table(texts: list[str], at: int) -> bool:

@@ -82,7 +82,7 @@ def leaf_paths(tree: Tree) -> list[str]:
         posixpath.dirname(path)
         for root in ROOTS
         for path in tree.files(root)
-        if posixpath.basename(path) == LEAF_FILE and "/." not in path and path.count("/") > 1
+        if posixpath.basename(path) == LEAF_FILE and "/." not in path
     )
 
 

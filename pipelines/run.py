@@ -31,7 +31,6 @@ from pipelines.artifacts import (
 )
 from pipelines.backends import open_teacher
 from pipelines.errors import GraftError
-from pipelines.evaluate import VERSION as EVALUATE_VERSION
 from pipelines.evaluate import evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.exam import items
@@ -69,6 +68,7 @@ from pipelines.situation import (
 )
 
 TRAIN_VERSION = 1
+EVALUATE_VERSION = 1
 RELEASE_VERSION = 1
 Say = Callable[[str], None]
 Rows = dict[str, list[tuple[Message, ...]]]

@@ -21,17 +21,17 @@ _SPACELESS_RANGES = (
     ("\u0e00", "\u0eff"),  # Thai, Lao
     ("\u1000", "\u109f"),  # Myanmar
     ("\u1780", "\u17ff"),  # Khmer
-    ("\u3005", "\u3007"),  # ideographic iteration mark and zero
-    ("\u3040", "\u30ff"),  # Hiragana, Katakana
+    ("\u3001", "\u30ff"),  # CJK punctuation, Hiragana, Katakana
     ("\u3400", "\u4dbf"),  # Han
     ("\u4e00", "\u9fff"),
     ("\uf900", "\ufaff"),
+    ("\uff01", "\uff9f"),  # full-width punctuation, half-width Katakana
     ("\U00020000", "\U0003ffff"),
 )
 _SPACELESS = "".join(f"{first}-{last}" for first, last in _SPACELESS_RANGES)
 _MARKS = "".join(
     character
-    for first, last in _SPACELESS_RANGES[:5]
+    for first, last in _SPACELESS_RANGES[:4]
     for character in map(chr, range(ord(first), ord(last) + 1))
     if unicodedata.category(character).startswith("M")
 )

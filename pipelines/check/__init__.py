@@ -7,8 +7,9 @@ rule that crashes becomes a finding of rule ``internal`` and never stops the oth
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from pipelines.check import (
     attribution,
@@ -27,6 +28,8 @@ from pipelines.check.subject import CheckResult as CheckResult
 from pipelines.check.subject import LeafRule, Rule, TreeRule, read_subject, read_tree
 from pipelines.leaves import LEAF_FILE
 from pipelines.records import Finding, Tree
+
+INTERNAL = "internal"
 
 RULES: dict[str, Rule] = {
     "file-name": file_name.RULE,
@@ -62,16 +65,70 @@ def check(
     """
     wanted = None if paths is None else {_cleaned(path) for path in paths}
     names = read_tree(tree)
-    leaves = [leaf for leaf in names.leaves if wanted is None or _touched(leaf, wanted)]
-    findings: list[Finding] = []
-    for rule_id, rule in rules.items():
-        if isinstance(rule, TreeRule):
-            for finding in _guarded(rule_id, names.files[0] if names.files else "", rule.check(names, policy)):
-                if wanted is None or _touched(posixpath.dirname(finding.path), wanted):
-                    findings.append(finding)
+    leaves = [leaf for leaf in names.leaves if wanted is None or _touches(leaf, wanted)]
+    findings = [
+        finding
+        for rule_id, rule in rules.items()
+        if isinstance(rule, TreeRule)
+        for finding in _guarded(rule_id, "", partial(rule.check, names, policy))
+        if wanted is None or finding.rule == INTERNAL or _beside(finding.path, wanted)
+    ]
     for leaf in leaves:
         findings.extend(_check_leaf(tree, leaf, names.files, policy, rules))
     ordered = sorted(findings, key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
-    return CheckResult(
-        len(leaves), tuple(replace(f, path=posixpath.join(prefix, f.path)) for f in ordered)
+    return CheckResult(len(leaves), tuple(_prefixed(finding, prefix) for finding in ordered))
+
+
+def _check_leaf(
+    tree: Tree, leaf: str, files: Sequence[str], policy: Policy, rules: Mapping[str, Rule]
+) -> Iterator[Finding]:
+    file = posixpath.join(leaf, LEAF_FILE)
+    try:
+        subject = read_subject(tree, leaf, files)
+    except OSError as error:
+        message = f"The file cannot be read: {error.strerror or 'it is not a regular file'}."
+        yield Finding("file-name", "error", file, 1, 1, message)
+        return
+    except Exception as error:
+        yield _internal("reading", file, error)
+        return
+    for rule_id, rule in rules.items():
+        if isinstance(rule, LeafRule):
+            yield from _guarded(rule_id, file, partial(rule.check, subject, policy))
+
+
+def _guarded(rule_id: str, path: str, run: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """The findings of one rule up to its end, or up to its crash and that as one more."""
+    try:
+        yield from run()
+    except Exception as error:
+        yield _internal(rule_id, path, error)
+
+
+def _internal(rule_id: str, path: str, error: Exception) -> Finding:
+    message = f"The rule {rule_id} crashed here ({type(error).__name__}: {error})."
+    hint = "The fault is Graft's, not the leaf's: please report it."
+    return Finding(INTERNAL, "error", path, 1, 1, message, hint)
+
+
+def _cleaned(path: str) -> str:
+    normal = posixpath.normpath(path) if path else "."
+    return "" if normal == "." else normal
+
+
+def _touches(folder: str, wanted: set[str]) -> bool:
+    """Whether a wanted path is the folder, lies above it, or lies inside it."""
+    inside = f"{folder}/"
+    return any(inside.startswith(f"{p}/") or p.startswith(inside) or not p for p in wanted)
+
+
+def _beside(file: str, wanted: set[str]) -> bool:
+    """Whether a wanted path is the file, lies above it, or lies in the same folder."""
+    folder = posixpath.dirname(file)
+    return any(
+        f"{file}/".startswith(f"{p}/") or posixpath.dirname(p) == folder or not p for p in wanted
     )
+
+
+def _prefixed(finding: Finding, prefix: str) -> Finding:
+    return replace(finding, path=posixpath.normpath(posixpath.join(prefix, finding.path) or "."))

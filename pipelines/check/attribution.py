@@ -11,11 +11,13 @@ from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.records import Finding, Severity
 from pipelines.yaml_source import normalise_newlines
 
-_HINT = "Write one with `Title of work:`, `Link to work:`, `License of the work:`, `Creator names:`."
+_HINT = (
+    "Write one with `Title of work:`, `Link to work:`, `License of the work:`, `Creator names:`."
+)
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
-    """Yield what is missing; a leaf of version 1 may go without (a warning), never with a bad one."""
+    """Yield what is wrong; a leaf of version 1 that has none is only warned."""
     path = leaf.attribution_file
     severity: Severity = "warning" if leaf.lenient else "error"
     if path not in leaf.files:

@@ -18,8 +18,10 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
     if leaf.source is None or not is_knowledge(leaf.path, data) or not isinstance(data, dict):
         return
     document = data.get("document")
-    patterns = document.get("patterns") if isinstance(document, dict) else None
-    if not isinstance(patterns, list) or document["repo"] != ".":
+    if not isinstance(document, dict) or str(document.get("repo")).strip() != ".":
+        return
+    patterns = document.get("patterns")
+    if not isinstance(patterns, list):
         return
     matched: set[str] = set()
     for index, pattern in enumerate(patterns):
@@ -34,14 +36,15 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
             yield Finding("documents", "error", leaf.file, *place, message, hint)
     for path in sorted(matched):
         try:
-            empty = not normalise_newlines(leaf.tree.read(path)).strip()
+            text = normalise_newlines(leaf.tree.read(path))
         except UnicodeDecodeError:
-            message, hint = "The document is not UTF-8 text.", "Convert it to Markdown or plain text."
+            hint = "Convert it to Markdown or plain text."
+            message = "The document is not UTF-8 text."
             yield Finding("documents", "error", path, 1, 1, message, hint)
-        else:
-            if empty:
-                message, hint = "The document is empty.", "Write it, or name another."
-                yield Finding("documents", "error", path, 1, 1, message, hint)
+            continue
+        if not text.strip():
+            message = "The document is empty."
+            yield Finding("documents", "error", path, 1, 1, message, "Write it, or name another.")
 
 
 RULE = LeafRule(check)

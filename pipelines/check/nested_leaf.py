@@ -13,7 +13,7 @@ from pipelines.records import Finding
 
 
 def check(tree: TreeSubject, policy: Policy) -> Iterator[Finding]:
-    """Yield a finding at the inner leaf, which names the nearest outer one."""
+    """Yield a finding at either leaf, so that whoever adds the second one is told."""
     leaves = set(tree.leaves)
     for leaf in tree.leaves:
         outer = posixpath.dirname(leaf)
@@ -23,6 +23,9 @@ def check(tree: TreeSubject, policy: Policy) -> Iterator[Finding]:
             message = f"This leaf lies inside the leaf {show(outer)}."
             path = posixpath.join(leaf, LEAF_FILE)
             yield Finding("nested-leaf", "error", path, 1, 1, message, "Move it beside that leaf.")
+            message = f"The leaf {show(leaf)} lies inside this leaf."
+            path = posixpath.join(outer, LEAF_FILE)
+            yield Finding("nested-leaf", "error", path, 1, 1, message, "Move one beside the other.")
 
 
 RULE = TreeRule(check)

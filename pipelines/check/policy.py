@@ -44,7 +44,5 @@ def load_policy(path: Path | None) -> Policy:
     for violation in violations(reading.source.data, "policy"):
         line, column = violation.place(reading.source)
         raise GraftError(f"{path}:{line}:{column}: {violation.message} {violation.hint}".rstrip())
-    return Policy(
-        **{key: tuple(value) if isinstance(value, list) else value
-           for key, value in reading.source.data.items()}
-    )
+    given = reading.source.data
+    return Policy(licences=tuple(given.get("licences", Policy().licences)))

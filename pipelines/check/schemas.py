@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ _SINGULAR = {
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One breach of a schema. ``at``: keys and indices; ``on_key``: the key is meant, not its value."""
+    """One breach of a schema, at a path of keys and indices; ``on_key``: at the key itself."""
 
     at: tuple[str | int, ...]
     on_key: bool
@@ -79,11 +80,14 @@ def _validator(name: str) -> Any:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
-    return extend(Draft202012Validator, {"uniqueItems": _unique_items})(load_schema(name))
+    validator: Any = extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator, {"uniqueItems": _unique_items}
+    )
+    return validator(load_schema(name))
 
 
 def _unique_items(_: Any, unique: bool, items: Any, __: Any) -> Iterator[ValidationError]:
-    """jsonschema's own compares every pair, which a hostile file makes take minutes; this hashes."""
+    """In place of jsonschema's, which compares every pair: a hostile file costs it minutes."""
     from jsonschema.exceptions import ValidationError
 
     seen: dict[str, int] = {}
@@ -100,9 +104,10 @@ def _explain(error: ValidationError) -> Iterator[Violation]:
     keyword, wanted = str(error.validator), error.validator_value
     name = describe(at)
     if keyword == "required":
-        for key in wanted if isinstance(wanted, Iterable) else ():
+        # jsonschema reports each missing key alone; all are told at once, and told once.
+        for key in wanted if isinstance(wanted, list) else ():
             if key not in value:
-                yield Violation(at, False, f"{_inside(at)} lacks `{key}`.", f"Add `{key}:`.")
+                yield Violation(at, False, f"{describe(at)} lacks `{key}`.", f"Add `{key}:`.")
     elif keyword == "additionalProperties":
         known = _known(error)
         for key in value:
@@ -137,7 +142,7 @@ def _unknown(key: str, known: Sequence[str], at: tuple[str | int, ...]) -> tuple
         hint = "Knowledge is described by `domain` and `document_outline`."
     else:
         hint = f"Known here: {', '.join(f'`{name}`' for name in known)}."
-    return f"{_inside(at)} may not hold the key {show(key)}.", hint
+    return f"{describe(at)} may not hold the key {show(key)}.", hint
 
 
 def _wrong_type(name: str, wanted: str, value: object) -> tuple[str, str]:
@@ -180,13 +185,9 @@ def describe(at: Sequence[str | int]) -> str:
         return "The top of the file"
     items = [
         f"{_SINGULAR.get(str(before), 'item')} {index + 1}"
-        for before, index in zip(at, at[1:], strict=False)
+        for before, index in itertools.pairwise(at)
         if isinstance(index, int)
     ]
     if isinstance(at[-1], int):
         return ", ".join(items)
     return f"`{at[-1]}`{' in ' if items else ''}{', '.join(items)}"
-
-
-def _inside(at: Sequence[str | int]) -> str:
-    return describe(at) if at else "The leaf" if False else describe(at)

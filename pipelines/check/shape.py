@@ -29,7 +29,9 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
     elif knowledge and version < 3:
         message = f"Knowledge of version {version} is no longer read."
         hint = "Write `version: 3`, and contexts with questions_and_answers."
-        yield Finding("schema", "error", leaf.file, *leaf.source.value_at(("version",)), message, hint)
+        yield Finding(
+            "schema", "error", leaf.file, *leaf.source.value_at(("version",)), message, hint
+        )
         return
     name = "leaf-knowledge-v3" if knowledge else f"leaf-skill-v{version or 3}"
     for found in violations(data, name):

@@ -1,7 +1,7 @@
 """What a rule looks at and what a check gives back.
 
-A rule is a function that yields findings: a ``LeafRule`` sees one leaf at a time, a ``TreeRule`` the
-names of the whole tree. Paths in findings are from the taxonomy root; ``check`` puts the prefix
+A rule is a function that yields findings: a ``LeafRule`` sees one leaf at a time, a ``TreeRule``
+the names of the whole tree. Paths in findings are from the taxonomy root; ``check`` puts the prefix
 before them and sorts them.
 """
 

@@ -18,17 +18,18 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
     if not text:
         return
     severity: Severity = "warning" if leaf.lenient else "error"
-    hint = "`graft fix` mends it."
     lines = text.split("\n")
     for number, line in enumerate(lines, start=1):
         kept = len(line.rstrip(" \t"))
         if kept < len(line):
             message = "Spaces stand at the end of the line."
-            yield Finding("whitespace", severity, leaf.file, number, kept + 1, message, hint)
+            yield Finding(
+                "whitespace", severity, leaf.file, number, kept + 1, message, "Delete them."
+            )
     if lines[-1]:
         message = "The last line does not end with a newline."
         place = (len(lines), len(lines[-1]) + 1)
-        yield Finding("whitespace", severity, leaf.file, *place, message, hint)
+        yield Finding("whitespace", severity, leaf.file, *place, message, "Add one.")
 
 
 RULE = LeafRule(check)

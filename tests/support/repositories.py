@@ -101,7 +101,7 @@ class Repo:
         return self
 
     def commit(self, message: str, author: str = "Ada Lovelace <ada@example.org>") -> str:
-        """Commit everything in the work tree, nothing new included; the SHA."""
+        """Commit everything in the work tree, even where nothing has changed; the SHA."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "-m", message, author=author)
         return self.git("rev-parse", "HEAD")
@@ -132,13 +132,19 @@ def skill_seeds(count: int = 5, *, grounded: bool = False) -> list[SkillSeed]:
     ]
 
 
-THINGS = "lighthouse bell tapestry compass orchard bridge violin mosaic".split()
-PLACES = "Quillon Marbeck Oostvar Tennish Ulvadal Brightsea Harrow Zelm".split()
-WORKS = (
-    "carved from oak|cast in bronze|woven by monks|bought at sea|planted twice|built without nails|"
-    "strung with gut|laid in winter"
-).split("|")
-KEEPERS = "museum abbey guild harbour school council theatre palace".split()
+THINGS = ["lighthouse", "bell", "tapestry", "compass", "orchard", "bridge", "violin", "mosaic"]
+PLACES = ["Quillon", "Marbeck", "Oostvar", "Tennish", "Ulvadal", "Brightsea", "Harrow", "Zelm"]
+WORKS = [
+    "carved from oak",
+    "cast in bronze",
+    "woven by monks",
+    "bought at sea",
+    "planted twice",
+    "built without nails",
+    "strung with gut",
+    "laid in winter",
+]
+KEEPERS = ["museum", "abbey", "guild", "harbour", "school", "council", "theatre", "palace"]
 
 
 def knowledge_leaf(

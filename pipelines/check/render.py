@@ -1,0 +1,87 @@
+"""``CheckResult`` → text for a terminal, JSON (schema/findings.json) or GitHub annotations.
+
+What findings quote is hostile: control characters are shown, never sent to a terminal or a log,
+and nothing in a message can begin another workflow command.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable
+
+from pipelines.check.subject import CheckResult
+from pipelines.records import Finding, as_json
+
+
+def as_text(result: CheckResult) -> str:
+    """A line a finding, ``path:line:column: severity: sentence [rule]``, and a line that counts."""
+    lines = [
+        f"{visible(finding.path)}:{finding.line}:{finding.column}: {finding.severity}: "
+        f"{visible(_sentence(finding))} [{finding.rule}]"
+        for finding in result.findings
+    ]
+    return "\n".join([*lines, summary(result)]) + "\n"
+
+
+def as_json_text(result: CheckResult) -> str:
+    """The shape of schema/findings.json."""
+    data = {"checked": result.checked, "findings": as_json(result.findings)}
+    return json.dumps(data, indent=2, ensure_ascii=True) + "\n"
+
+
+def as_github(result: CheckResult) -> str:
+    """Workflow commands, which GitHub shows as annotations beside the changed lines."""
+    lines = [
+        f"::{finding.severity} file={_property(finding.path)},line={finding.line},"
+        f"col={finding.column},title={_property(finding.rule)}::{_data(_sentence(finding))}"
+        for finding in result.findings
+    ]
+    return "\n".join([*lines, summary(result)]) + "\n"
+
+
+FORMATS: dict[str, Callable[[CheckResult], str]] = {
+    "text": as_text,
+    "json": as_json_text,
+    "github": as_github,
+}
+
+
+def summary(result: CheckResult) -> str:
+    """How many leaves, errors and warnings."""
+    errors = sum(finding.severity == "error" for finding in result.findings)
+    warnings = len(result.findings) - errors
+    return (
+        f"{_count(result.checked, 'leaf', 'leaves')} checked: "
+        f"{_count(errors, 'error', 'errors')}, {_count(warnings, 'warning', 'warnings')}."
+    )
+
+
+def visible(text: str) -> str:
+    """``text`` with control, formatting and line-breaking characters written as escapes."""
+    return "".join(char if _harmless(char) else ascii(char)[1:-1] for char in text)
+
+
+def _harmless(char: str) -> bool:
+    # Cc holds escape sequences and line ends, Cf the marks that turn the direction of text.
+    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding.message} {finding.hint}".rstrip()
+
+
+def _data(text: str) -> str:
+    """GitHub's escapes for a command's message; a `::` in it is pulled apart for good measure."""
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(escaped).replace("::", ": :").replace("::", ": :")
+
+
+def _property(text: str) -> str:
+    """GitHub's escapes for a command's property."""
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(escaped).replace(":", "%3A").replace(",", "%2C")
