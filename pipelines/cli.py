@@ -125,11 +125,13 @@ def _say(text: str) -> None:
 def _check(args: argparse.Namespace) -> int:
     from pipelines.check import check
     from pipelines.check.policy import load_policy
-    from pipelines.check.render import RENDERERS
+    from pipelines.check.render import FORMATS
     from pipelines.leaves import WorkTree
 
     root = _taxonomy(args)
-    policy = next((p for p in (root / "graft.yaml", root.parent / "graft.yaml") if p.is_file()), None)
+    policy = next(
+        (p for p in (root / "graft.yaml", root.parent / "graft.yaml") if p.is_file()), None
+    )
     prefix = Path(os.path.relpath(root)).as_posix()
     result = check(
         WorkTree(root),
@@ -137,7 +139,7 @@ def _check(args: argparse.Namespace) -> int:
         [_below(path, root) for path in args.paths] or None,
         "" if prefix == "." else prefix,
     )
-    print(RENDERERS[args.format](result))
+    print(FORMATS[args.format](result), end="")
     errors = any(finding.severity == "error" for finding in result.findings)
     return EXIT_FINDINGS if errors else EXIT_OK
 

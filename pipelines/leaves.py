@@ -51,18 +51,25 @@ class WorkTree:
 
     def read(self, path: str) -> bytes:
         """The bytes of a regular file; ``FileNotFoundError`` for all else, symlinks included."""
-        full = self._real / path
-        hidden = any(part.startswith(".") for part in path.split("/")[:-1])
-        # resolve() follows symlinks and `..`: a path that changes is not one of this tree.
-        if hidden or full.resolve() != full or not full.is_file():
+        full = self._inside(path)
+        if full is None or not full.is_file():
             raise FileNotFoundError(path)
         return full.read_bytes()
 
     def files(self, under: str = "") -> Iterator[str]:
         """Sorted paths of the regular files below ``under``; never through a symlink."""
-        start = self._real / under if under else self._real
-        if start.resolve() == start and start.is_dir():
+        start = self._inside(under)
+        if start is not None and start.is_dir():
             yield from sorted(_walk(str(start), under))
+
+    def _inside(self, path: str) -> Path | None:
+        """Where ``path`` lies; None outside this tree, behind a symlink or in a hidden folder."""
+        full = self._real / path
+        hidden = any(part.startswith(".") for part in path.split("/")[:-1])
+        # resolve() follows symlinks and `..`: a path that changes is not one of this tree.
+        if hidden or not full.is_relative_to(self._real) or full.resolve() != full:
+            return None
+        return full
 
 
 def _walk(folder: str, prefix: str) -> Iterator[str]:

@@ -34,7 +34,9 @@ def lineage_key(recipe: Recipe, base: BaseModel) -> str:
     return digest([base.id, base.revision, shape])
 
 
-def branch_wanted(previous: Mapping[str, str], own: ChangeSet, head: Mapping[str, Leaf]) -> dict[str, str]:
+def branch_wanted(
+    previous: Mapping[str, str], own: ChangeSet, head: Mapping[str, Leaf]
+) -> dict[str, str]:
     """A branch's leaves: those of the previous release with the branch's own changes applied.
 
     What main gained meanwhile is neither deleted nor credited to the branch.
@@ -83,7 +85,8 @@ def make_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
     learn = sorted(leaf for leaf, h in allowed.items() if h not in set(known.values()))
     gone = {leaf: h for leaf, h in known.items() if h not in set(allowed.values())}
     retired = tuple(
-        Retired(leaf, h, "edited" if leaf in allowed else "deleted") for leaf, h in sorted(gone.items())
+        Retired(leaf, h, "edited" if leaf in allowed else "deleted")
+        for leaf, h in sorted(gone.items())
     )
     rebuild = start.release != previous.release
     if rebuild:

@@ -8,12 +8,10 @@ inputs, so a killed run is resumed by running it again. Torch is imported only w
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.artifacts import (
@@ -24,38 +22,28 @@ from pipelines.artifacts import (
     output_digest,
     pretty_json,
     said,
-    sha256,
     stage,
-    tree_digests,
     write_atomic,
 )
 from pipelines.backends import open_teacher
-from pipelines.errors import GraftError
-from pipelines.evaluate import evaluate, not_worse, read_evaluation
+from pipelines.bundle import assemble, report_input
+from pipelines.evaluate import Answerer, evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.exam import items
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
-from pipelines.leaves import leaf_to_json
-from pipelines.plan import first_plan, lineage_key, make_plan
+from pipelines.job import Job, Say
+from pipelines.plan import first_plan, make_plan
 from pipelines.recipe import Recipe, load_recipe
 from pipelines.records import (
-    BaseModel,
-    ChangeSet,
     Evaluation,
     ExamItem,
-    ExamSplit,
-    Leaf,
     Manifest,
-    ManifestLeaf,
     Message,
     Plan,
-    as_json,
 )
-from pipelines.release.card import card, write_attribution
-from pipelines.release.manifest import leaf_file
-from pipelines.report import ReportInput, html, markdown
+from pipelines.report import html, markdown
 from pipelines.situation import (
     Options,
     Situation,
@@ -70,7 +58,7 @@ from pipelines.situation import (
 TRAIN_VERSION = 1
 EVALUATE_VERSION = 1
 RELEASE_VERSION = 1
-Say = Callable[[str], None]
+
 Rows = dict[str, list[tuple[Message, ...]]]
 
 
@@ -83,33 +71,6 @@ class Outcome:
     release: str | None
     evaluation: Evaluation | None
     accepted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One planned run: everything that its stages read."""
-
-    options: Options
-    now: Situation
-    recipe: Recipe
-    plan: Plan
-    leaves: Mapping[str, Leaf]
-    exams: Mapping[str, ExamSplit]
-    changes: ChangeSet
-    directory: Path
-    say: Say
-
-    @property
-    def start(self) -> Manifest | None:
-        """The release whose weights are continued."""
-        return self.now.target.manifest(self.plan.continues) if self.plan.continues else None
-
-    @property
-    def base(self) -> Path:
-        """The bare base: of the release that is continued, or the one that this run trains."""
-        if self.start is None:
-            return self.directory / "base"
-        return self.now.target.base(self.start.base_model.revision)
 
 
 def plan(options: Options) -> tuple[Situation, Recipe, Plan]:
@@ -203,7 +164,9 @@ def _generate(job: Job) -> dict[str, str]:
     else:
         teacher = open_teacher(job.recipe.teacher)
         with (
-            stage(place, inputs=inputs, version=GENERATE_VERSION, section=job.recipe.generate) as out,
+            stage(
+                place, inputs=inputs, version=GENERATE_VERSION, section=job.recipe.generate
+            ) as out,
             Completions(job.options.cache / "calls.sqlite", teacher) as store,
         ):
             if store.set_aside:
@@ -217,18 +180,13 @@ def _generate(job: Job) -> dict[str, str]:
     return {leaf.content_hash: found[leaf.content_hash] for leaf in job.leaves.values()}
 
 
-def _row_bytes(job: Job, content_hash: str, data_hash: str) -> bytes:
-    made = job.directory / "dataset" / "rows" / f"{content_hash}.jsonl"
-    return made.read_bytes() if made.is_file() else job.now.target.read_blob(data_hash)
-
-
 def _rows(job: Job, data: Mapping[str, str]) -> tuple[Rows, Rows]:
     """Conversations by content hash: those that the weights lack, and those that they have seen."""
     learn = {job.leaves[path].content_hash: path for path in job.plan.learn}
     new: Rows = {}
     old: Rows = {}
     for content_hash, data_hash in data.items():
-        rows = conversations(_row_bytes(job, content_hash, data_hash))
+        rows = conversations(job.row_bytes(content_hash, data_hash))
         path = learn.get(content_hash)
         if path is None:
             old[content_hash] = rows
@@ -242,7 +200,11 @@ def _rows(job: Job, data: Mapping[str, str]) -> tuple[Rows, Rows]:
 
 def _train(job: Job, data: Mapping[str, str], new: Rows, old: Rows) -> None:
     """Train release zero into ``base/``, or the adapter of this change into ``adapter/``."""
-    inputs = {"data": digest(data), "continues": job.plan.continues or "", "new": digest(sorted(new))}
+    inputs = {
+        "data": digest(data),
+        "continues": job.plan.continues or "",
+        "new": digest(sorted(new)),
+    }
     fresh = job.plan.action == "bootstrap"
     place = job.directory / ("base" if fresh else "adapter")
     if finished(place, inputs, TRAIN_VERSION):
@@ -256,7 +218,7 @@ def _train(job: Job, data: Mapping[str, str], new: Rows, old: Rows) -> None:
             job.say("train: release zero, from nothing; once for this target, some minutes")
             bootstrap(new, job.recipe, out, job.say)
             return
-        earlier = _adapter(job)
+        earlier = job.adapter_of(job.plan.continues)
         if not any(new.values()):
             job.say("train: no row is new; the weights are carried over")
             if earlier is not None:
@@ -268,18 +230,12 @@ def _train(job: Job, data: Mapping[str, str], new: Rows, old: Rows) -> None:
         adapt(job.base, earlier, new, old, corrected, job.recipe, out, job.say)
 
 
-def _adapter(job: Job, tag: str | None = None) -> Path | None:
-    """The adapter of a release, by default of the one that is continued; None for a bare base."""
-    tag = tag or job.plan.continues
-    place = job.now.target.directory(tag) / "adapter" if tag else None
-    return place if place is not None and place.is_dir() else None
-
-
 def _exam(job: Job, new: Rows, old: Rows) -> list[ExamItem]:
     seen = Seen({h: [*new.get(h, []), *old.get(h, [])] for h in {*new, *old}})
     found: list[ExamItem] = []
     learn = set(job.plan.learn) if job.plan.action != "bootstrap" else set()
     for path, leaf in job.leaves.items():
+
         def leaked(prompt: str, own: str = leaf.content_hash) -> bool:
             return seen.leaked(prompt, own)
 
@@ -305,7 +261,7 @@ def _evaluate(job: Job, new: Rows, old: Rows) -> Evaluation:
         return evaluate(exam, _students(job), job.recipe.evaluate, out)
 
 
-def _students(job: Job) -> dict[str, object]:
+def _students(job: Job) -> dict[str, Answerer]:
     from pipelines.backends.local import Student
 
     def student(adapter: Path | None) -> Student:
@@ -315,7 +271,7 @@ def _students(job: Job) -> dict[str, object]:
     base = student(None)
     if job.plan.action == "bootstrap":
         return {"base": base, "previous": base, "candidate": base}
-    before = _adapter(job, job.plan.previous)
+    before = job.adapter_of(job.plan.previous)
     made = job.directory / "adapter"
     candidate = student(made) if (made / "adapter_config.json").is_file() else base
     return {
@@ -333,53 +289,11 @@ def _report(job: Job, evaluation: Evaluation, new: Rows, seconds: float) -> None
     }
     if finished(place, inputs, RELEASE_VERSION):
         return
-    results = read_evaluation(job.directory / "evaluation")[1]
-    rejects: dict[str, int] = {}
-    for line in (job.directory / "dataset" / "rejects.jsonl").read_text("utf-8").splitlines():
-        reason = json.loads(line)["reason"]
-        rejects[reason] = rejects.get(reason, 0) + 1
-    paths = {leaf.content_hash: path for path, leaf in job.leaves.items()}
-    told = ReportInput(
-        evaluation=evaluation,
-        items=results,
-        changes=job.changes,
-        ledger=json.loads((job.directory / "dataset" / "ledger.json").read_bytes()),
-        rejects=rejects,
-        plan=job.plan,
-        facts=_facts(job, seconds),
-        demonstration=_demonstration(job),
-        composition={paths[h]: _composition(job, h, len(rows)) for h, rows in new.items()},
-    )
+    told = report_input(job, evaluation, {h: len(rows) for h, rows in new.items()}, seconds)
     with stage(place, inputs=inputs, version=RELEASE_VERSION) as out:
         (out / "report.md").write_text(markdown(told), encoding="utf-8")
         (out / "report.html").write_text(html(told), encoding="utf-8")
     job.say(f"report: {place / 'report.html'}")
-
-
-def _composition(job: Job, content_hash: str, new_rows: int) -> dict[str, int]:
-    record = job.directory / "adapter" / "training.json"
-    seen = json.loads(record.read_bytes()).get("seen", {}) if record.is_file() else {}
-    replayed = sum(count for other, count in seen.items() if other != content_hash)
-    return {"new rows": new_rows, "replayed rows": replayed}
-
-
-def _demonstration(job: Job) -> bool:
-    return job.recipe.teacher.backend == "extractive"
-
-
-def _facts(job: Job, seconds: float) -> dict[str, str]:
-    base = f" --base {job.options.base}" if job.options.base else ""
-    return {
-        "Previous release": job.plan.previous or "none",
-        "Weights continued from": job.plan.continues or "nothing",
-        "Taxonomy commit": job.now.commit,
-        "Recipe": f"{job.recipe.name} ({digest(job.recipe)[:12]})",
-        "Teacher": f"{job.recipe.teacher.backend} {job.recipe.teacher.revision}",
-        "Student": job.recipe.student.id,
-        "Time": f"{seconds:.0f} s from generation to evaluation",
-        "Machine": f"{platform.machine()}, {job.recipe.threads} threads",
-        "Command that makes it again": f"graft run --recipe {job.options.recipe}{base}",
-    }
 
 
 def _accepted(job: Job, evaluation: Evaluation) -> bool:
@@ -402,78 +316,14 @@ def _release(job: Job, evaluation: Evaluation, data: Mapping[str, str]) -> Outco
     }
     if not finished(place, inputs, RELEASE_VERSION):
         with stage(place, inputs=inputs, version=RELEASE_VERSION) as out:
-            _assemble(job, evaluation, data, out)
+            assemble(job, evaluation, data, out)
     manifest = Manifest.from_json(json.loads((place / "manifest.json").read_bytes()))
     target = job.now.target
     if job.plan.action == "bootstrap":
         target.put_base(manifest.base_model.revision, job.directory / "base")
     for content_hash, data_hash in data.items():
         if not target.has_blob(data_hash):
-            target.put_blob(_row_bytes(job, content_hash, data_hash))
+            target.put_blob(job.row_bytes(content_hash, data_hash))
     tag = target.publish(place, manifest)
     job.say(f"release: {tag} in {job.options.target}")
     return Outcome(job.plan, job.directory, tag, evaluation, True)
-
-
-def _assemble(job: Job, evaluation: Evaluation, data: Mapping[str, str], out: Path) -> None:
-    """Write everything that a release carries into ``out``, the manifest last."""
-    fresh = job.plan.action == "bootstrap"
-    leaves = list(job.leaves.values())
-    for leaf in leaves:
-        place = out / leaf_file(leaf.content_hash)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(pretty_json(leaf_to_json(leaf)))
-    if not fresh and (job.directory / "adapter" / "adapter_config.json").is_file():
-        shutil.copytree(
-            job.directory / "adapter", out / "adapter", ignore=shutil.ignore_patterns("stage.json")
-        )
-    for name in ("report.md", "report.html"):
-        shutil.copy(job.directory / "report" / name, out / name)
-    shutil.copy(job.directory / "evaluation" / "evaluation.json", out / "evaluation.json")
-    (out / "attribution.md").write_text(write_attribution(leaves), encoding="utf-8")
-    manifest = _manifest(job, evaluation, data, tree_digests(out))
-    (out / "README.md").write_text(card(manifest, leaves, evaluation), encoding="utf-8")
-    manifest = _manifest(job, evaluation, data, tree_digests(out))
-    (out / "manifest.json").write_bytes(pretty_json(manifest))
-
-
-def _manifest(
-    job: Job, evaluation: Evaluation, data: Mapping[str, str], files: Mapping[str, object]
-) -> Manifest:
-    today = datetime.now(UTC).date()
-    if job.start is None:
-        base = BaseModel(job.recipe.student.id, digest(tree_digests(job.directory / "base")))
-    else:
-        base = job.start.base_model
-    entries = {
-        path: ManifestLeaf(leaf.content_hash, data[leaf.content_hash], job.exams[path])
-        for path, leaf in sorted(job.leaves.items())
-    }
-    return Manifest(
-        release=job.now.target.next_tag(today),
-        previous=job.plan.previous,
-        continues=job.plan.continues,
-        taxonomy_commit=job.now.commit,
-        recipe=as_json(job.recipe),
-        base_model=base,
-        lineage_key=lineage_key(job.recipe, base),
-        input_digest=job.plan.input_digest,
-        leaves=entries,
-        retired=job.plan.retired,
-        files=files,  # type: ignore[arg-type]
-        evaluation=_summary(evaluation),
-        contributors=tuple(sorted({leaf.created_by for leaf in job.leaves.values()})),
-        licences=tuple(_licences(job.leaves.values())),
-        demonstration=_demonstration(job),
-        created=today.isoformat(),
-    )
-
-
-def _licences(leaves: Sequence[Leaf]) -> list[str]:  # type: ignore[misc]
-    return sorted({block.licence for leaf in leaves for block in leaf.attribution})
-
-
-def _summary(evaluation: Evaluation) -> dict[str, object]:
-    """The evaluation's verdict and pooled figures; the whole stands in evaluation.json."""
-    whole = as_json(evaluation)
-    return {key: whole[key] for key in ("verdict", "reasons", "margin", "changed", "panel")}

@@ -136,4 +136,3 @@ def changes_since(now: Situation, leaves: Mapping[str, Leaf]) -> ChangeSet:
             exams[path] = entry.exam
     name = now.previous.release if now.previous else "nothing"
     return diff(before, leaves, base_name=name, head_name=now.commit, exams=exams)
-

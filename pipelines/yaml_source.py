@@ -363,8 +363,9 @@ def _place(mark: Any) -> tuple[int, int]:
 def _explain(error: yaml.MarkedYAMLError, text: str, path: str) -> LeafError:
     """The parser's error as a sentence for a person, at the place that needs mending."""
     said = f"{error.context or ''} {error.problem or ''}"
-    unclosed = "scanning a quoted scalar" in said and "end of stream" in said
-    mark = (error.context_mark if unclosed else None) or error.problem_mark or error.context_mark
+    # An open quotation mark shows at the file's end; where it began is where it is to be mended.
+    begun = "end of stream" in said or "scanning an a" in said
+    mark = (error.context_mark if begun else None) or error.problem_mark or error.context_mark
     line, column = _place(mark) if mark is not None else (1, 1)
     lines = text.split("\n")
     content = lines[line - 1] if line <= len(lines) else ""
@@ -372,7 +373,7 @@ def _explain(error: yaml.MarkedYAMLError, text: str, path: str) -> LeafError:
     message = f"This is not valid YAML here ({error.problem})."
     hint = "Look for missing quotes or wrong indentation on this line and the one before."
     if "\t" in indent or content[column - 1 : column] == "\t":
-        message, hint = "A tab stands in the indentation.", "Replace each tab by spaces."
+        message, hint = "A tab stands where YAML takes only spaces.", "Replace it by spaces."
     elif "cannot start any token" in said:
         message = f"Text may not start with `{content[column - 1 : column]}`."
         hint = "Put the text in quotes."

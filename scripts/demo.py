@@ -63,8 +63,12 @@ def show(run: Path) -> None:
                 f"[{low:+.2f}, {high:+.2f}], {pooled['items']} questions in {pooled['leaves']} leaves"
             )
     changed = [row for row in exam(run) if row["item"]["role"] == "changed"]
-    better = [r for r in changed if r["candidate_scores"]["token_f1"] > r["previous_scores"]["token_f1"]]
-    print(f"  {len(better)} of {len(changed)} questions on the changed leaf are answered better; some:")
+    better = [
+        r for r in changed if r["candidate_scores"]["token_f1"] > r["previous_scores"]["token_f1"]
+    ]
+    print(
+        f"  {len(better)} of {len(changed)} questions on the changed leaf are answered better; some:"
+    )
     for row in better[:3]:
         print(f"    {row['item']['question']}")
         print(f"      before: {row['previous']}")

@@ -63,7 +63,9 @@ class Journey:
     def graft(self, *words: str) -> None:
         """Run one command in the clone, echoed; its exit code must be 0, or 1 for a verdict."""
         print(f"\n$ graft {' '.join(words)}", flush=True)
-        done = subprocess.run([*GRAFT, *words], cwd=self.clone, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        done = subprocess.run(
+            [*GRAFT, *words], cwd=self.clone, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
         if done.returncode not in (0, 1):
             raise SystemExit(done.returncode)
 

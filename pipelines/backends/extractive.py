@@ -79,8 +79,28 @@ def _vary_context(variables: Variables, rng: random.Random) -> str:
     return _tagged([{name: variables[name] for name in ("context", "question", "answer")}, *rows])
 
 
-_GIVEN = ("Ada", "Bruno", "Clara", "Dmitri", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas",
-          "Keiko", "Liam", "Mira", "Nils", "Olga", "Pedro", "Rosa", "Samir", "Tara", "Uwe")
+_GIVEN = (
+    "Ada",
+    "Bruno",
+    "Clara",
+    "Dmitri",
+    "Elena",
+    "Farid",
+    "Greta",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Keiko",
+    "Liam",
+    "Mira",
+    "Nils",
+    "Olga",
+    "Pedro",
+    "Rosa",
+    "Samir",
+    "Tara",
+    "Uwe",
+)
 
 
 def _exchanged(row: Mapping[str, str], rng: random.Random) -> dict[str, str] | None:
@@ -88,7 +108,9 @@ def _exchanged(row: Mapping[str, str], rng: random.Random) -> dict[str, str] | N
     swaps: dict[str, str] = {}
     for number in sorted(set(re.findall(r"\d+", row["answer"]))):
         if len(number) <= 6 and number in row["context"]:
-            low, high = (1, 9) if len(number) == 1 else (10 ** (len(number) - 1), 10 ** len(number) - 1)
+            low, high = (
+                (1, 9) if len(number) == 1 else (10 ** (len(number) - 1), 10 ** len(number) - 1)
+            )
             swaps[number] = str(rng.randint(low, high))
     for name in sorted(set(re.findall(r"\b[A-Z][a-z]{2,}\b", row["answer"]))):
         if row["context"].count(name) and name in _GIVEN:

@@ -24,7 +24,7 @@ class Student:
 
     def __init__(self, base: Path, adapter: Path | None, new_tokens: int, threads: int) -> None:
         torch.set_num_threads(threads)
-        transformers_logging.disable_progress_bar()
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self.new_tokens = new_tokens
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
@@ -35,7 +35,7 @@ class Student:
                 model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
         except (OSError, ValueError) as error:
             raise BackendError(f"The student in {base} cannot be loaded: {error}.") from error
-        self.model = model.eval()
+        self.model = model.train(False)
 
     def answers(self, prompts: Sequence[str]) -> list[str]:
         """One greedy answer for each prompt, in order; batches hold prompts of like length."""

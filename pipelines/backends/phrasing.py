@@ -26,14 +26,31 @@ _WH: dict[str, tuple[str, ...]] = {
 }
 _MEASURES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"year|month|week|day|hour|minute|second", ("How long", "How many {unit}", "For how long")),
-    (r"metre|kilometre|mile|feet|foot|inch|centimetre|millimetre|micrometre|yard",
-     ("How long", "How high", "How tall", "How wide", "How far", "How deep", "How many {unit}")),
+    (
+        r"metre|kilometre|mile|feet|foot|inch|centimetre|millimetre|micrometre|yard",
+        ("How long", "How high", "How tall", "How wide", "How far", "How deep", "How many {unit}"),
+    ),
     (r"ton|tonne|kilogram|gram|pound", ("How heavy", "How much", "What weight", "How many {unit}")),
     (r"degree|celsius|kelvin", ("How hot", "At what temperature", "What temperature", "How cold")),
     (r"per cent|%", ("What share", "What percentage", "How much", "What proportion")),
     (r"dollar|pound|franc|euro|£|\$", ("How much", "What sum", "How much did", "What did")),
 )
-_FILLERS = ("did", "was", "is", "the", "of", "in", "do", "were", "used", "a", "for", "by", "to", "at")
+_FILLERS = (
+    "did",
+    "was",
+    "is",
+    "the",
+    "of",
+    "in",
+    "do",
+    "were",
+    "used",
+    "a",
+    "for",
+    "by",
+    "to",
+    "at",
+)
 
 
 def question(fact: Fact, setting: list[str], rng: random.Random) -> tuple[str, str]:
@@ -70,9 +87,9 @@ def _wh(fact: Fact, rng: random.Random) -> str:
         if noun.isalpha() and noun.islower() and rng.random() < 0.6:
             return f"How many {noun}"
     head = words(fact.answer)[-1]
-    if fact.asks in {"what", "name", "place", "list"} and len(head) > 2 and rng.random() < 0.35:
-        if head.islower() and not head.endswith("ly"):
-            return rng.choice(("Which {head}", "What {head}", "What kind of {head}")).format(head=head)
+    asked_by_head = fact.asks in {"what", "name", "place", "list"} and rng.random() < 0.35
+    if asked_by_head and len(head) > 2 and head.islower() and not head.endswith("ly"):
+        return rng.choice(("Which {head}", "What {head}", "What kind of {head}")).format(head=head)
     if fact.asks == "year" and rng.random() < 0.5:
         return rng.choice(_WH["when"])
     return rng.choice(_WH[fact.asks])
@@ -174,7 +191,8 @@ _QUESTION_WORDS = frozenset("who what when where why how which whose in by at fo
 def _dropped(text: str, rng: random.Random) -> str:
     """Without some of its function words."""
     kept = [
-        word for place, word in enumerate(text.split())
+        word
+        for place, word in enumerate(text.split())
         if place == 0 or word.lower() not in FUNCTION or rng.random() < 0.6
     ]
     return " ".join(kept)
@@ -184,7 +202,8 @@ def _reordered(text: str, rng: random.Random) -> str:
     """Its tail first: "In Panama, who led the effort?" for "Who led the effort in Panama?"."""
     body, mark = (text[:-1], text[-1]) if text[-1:] in "?.!" else (text, "")
     places = [
-        match.start() for match in re.finditer(r"\b(?:in|of|at|on|during|for|by|from)\b", body)
+        match.start()
+        for match in re.finditer(r"\b(?:in|of|at|on|during|for|by|from)\b", body)
         if match.start() > len(body) // 3
     ]
     if not places:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 Asks = Literal["when", "year", "number", "name", "place", "why", "how", "what", "list", "clause"]
@@ -43,9 +44,7 @@ FUNCTION = (
     | _PRONOUNS
     | frozenset("of not only also very more less just even then once still about".split())
 )
-_MONTH = (
-    "January|February|March|April|May|June|July|August|September|October|November|December"
-)
+_MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
 _NUMBER_WORD = (
     "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|"
     "sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|"
@@ -76,7 +75,8 @@ _VERBAL = re.compile(r"(?:ed|ing|ly)$")
 _PLACING = frozenset("in on at under over between near behind above below beneath along".split())
 _BECAUSE = re.compile(r"\b(?:because|so that|in order to|since (?=it|they|the))\b\s*[^.;!?]+")
 _CALLED = re.compile(
-    r"\b(?:called|named|known as|nicknamed|termed)\s+((?:[^\s.,;:()]+\s?){1,5})(?=[.,;:()]|\b(?:and|which|after|by|in|because)\b|$)"
+    r"\b(?:called|named|known as|nicknamed|termed)\s+((?:[^\s.,;:()]+\s?){1,5})"
+    r"(?=[.,;:()]|\b(?:and|which|after|by|in|because)\b|$)"
 )
 _PREDICATE = re.compile(r"\b(?:is|are|was|were|became|becomes|remains)\s+((?:an?|the)\s[^.;:,()]+)")
 _SERIES = re.compile(
@@ -121,17 +121,20 @@ def words(text: str) -> list[str]:
 
 def content_words(text: str) -> list[str]:
     """The words that carry meaning, in order, function words and punctuation left out."""
-    return [
-        word for word in words(text) if word[0].isalnum() and word.lower() not in FUNCTION
-    ]
+    return [word for word in words(text) if word[0].isalnum() and word.lower() not in FUNCTION]
 
 
 def facts(sentence: str, limit: int = 10) -> list[Fact]:
     """What can be asked about one sentence: at most ``limit`` spans, the surest kinds first."""
     found: list[Fact] = []
     taken: set[tuple[int, int]] = set()
-    for fact in [*_dates(sentence), *_numbers(sentence), *_marked(sentence), *_names(sentence),
-                 *_phrases(sentence)]:
+    for fact in [
+        *_dates(sentence),
+        *_numbers(sentence),
+        *_marked(sentence),
+        *_names(sentence),
+        *_phrases(sentence),
+    ]:
         text = fact.answer
         if (fact.start, fact.end) in taken or not content_words(text):
             continue
@@ -185,8 +188,9 @@ def _marked(sentence: str) -> list[Fact]:
 
 def _clause_end(sentence: str, start: int, end: int) -> int:
     """Where the clause that begins at ``start`` gives way to another."""
-    joint = re.search(r"\s(?:which|who|that|where|when|because|although|while|but)\s",
-                      sentence[start:end])
+    joint = re.search(
+        r"\s(?:which|who|that|where|when|because|although|while|but)\s", sentence[start:end]
+    )
     return start + joint.start() if joint else end
 
 
@@ -202,8 +206,13 @@ def _names(sentence: str) -> list[Fact]:
         lead = before[-1].lower() if before else ""
         place = lead in {"in", "at", "near", "from", "to", "on", "across", "around"}
         found.append(
-            Fact(sentence, match.start(), match.end(), "place" if place else "name",
-                 lead if place else "")
+            Fact(
+                sentence,
+                match.start(),
+                match.end(),
+                "place" if place else "name",
+                lead if place else "",
+            )
         )
     return found
 
@@ -212,7 +221,7 @@ def _phrases(sentence: str) -> list[Fact]:
     """Noun and prepositional phrases, pairs joined by "and", then the first whole clause."""
     pieces = _pieces(sentence)
     found: list[Fact] = []
-    for (start, middle, lead), (next_start, end, joint) in zip(pieces, pieces[1:], strict=False):
+    for (start, middle, lead), (next_start, end, joint) in pairwise(pieces):
         if joint == "and" and _is_noun(sentence, start, middle, lead) and next_start - middle <= 7:
             found.append(Fact(sentence, start, end, "list", lead))
     for start, end, lead in pieces:
@@ -225,15 +234,19 @@ def _phrases(sentence: str) -> list[Fact]:
             part = sentence.rfind(" of ", start, end) + 4
             if part > 3:
                 found.append(Fact(sentence, part, end, "what", "of"))
-        elif start > 0 and lead and end - start >= 4 and " " not in sentence[start:end]:
-            if not _VERBAL.search(sentence[start:end]):
-                found.append(Fact(sentence, start, end, "what", lead))
+        elif start > 0 and lead and _is_bare_noun(sentence[start:end]):
+            found.append(Fact(sentence, start, end, "what", lead))
     for match in re.finditer(r"[^,;:()]+", sentence):
         text = match.group().strip(" .!?")
         if 4 <= len(text.split()) <= 12:
             start = sentence.index(text, match.start())
             return [*found, Fact(sentence, start, start + len(text), "clause")]
     return found
+
+
+def _is_bare_noun(text: str) -> bool:
+    """Whether one word alone may be a noun: long enough, and not bent like a verb or an adverb."""
+    return len(text) >= 4 and " " not in text and not _VERBAL.search(text)
 
 
 def _is_noun(sentence: str, start: int, end: int, lead: str) -> bool:

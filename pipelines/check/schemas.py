@@ -123,7 +123,7 @@ def _explain(error: ValidationError) -> Iterator[Violation]:
         message = f"{name} has {len(value)} of the {wanted} items that it needs at least."
         yield Violation(at, True, message, "Add more.")
     elif keyword == "uniqueItems":
-        first = describe((*at[:-1], int(error.message)))
+        first = describe((*at[:-1], int(error.message))).lower()
         yield Violation(at, False, f"{name} says the same as {first}.", "Change or delete it.")
     else:
         yield Violation(at, False, f"{name} breaks the schema's rule `{keyword}`.")
@@ -189,5 +189,5 @@ def describe(at: Sequence[str | int]) -> str:
         if isinstance(index, int)
     ]
     if isinstance(at[-1], int):
-        return ", ".join(items)
+        return ", ".join(items).capitalize()
     return f"`{at[-1]}`{' in ' if items else ''}{', '.join(items)}"

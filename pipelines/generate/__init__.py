@@ -203,8 +203,15 @@ def _parsed(
             reason = "the block cannot be read"
             book.rejects.append(Reject(leaf.content_hash, flow.name, flow.ask.task, reason, raw))
         rows += [
-            Row(fields, call.key, made_for.seed, made_for.document, made_for.chunk, made_for.span,
-                made_for.source)
+            Row(
+                fields,
+                call.key,
+                made_for.seed,
+                made_for.document,
+                made_for.chunk,
+                made_for.span,
+                made_for.source,
+            )
             for fields in good
         ]
     book.add(
@@ -216,9 +223,7 @@ def _parsed(
     return rows
 
 
-def _kept(
-    flow: Flow, leaf: Leaf, rows: list[Row], setting: Setting, book: _Book
-) -> list[Row]:
+def _kept(flow: Flow, leaf: Leaf, rows: list[Row], setting: Setting, book: _Book) -> list[Row]:
     for step in flow.steps:
         kept: list[Row] = []
         seen: set[str] = set()

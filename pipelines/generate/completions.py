@@ -56,9 +56,7 @@ class Completions:
         """One answer for each call, in order; only keys never asked before reach the backend."""
         keys = [call.key for call in calls]
         known = self._known(sorted(set(keys)))
-        missing = {
-            key: call for key, call in zip(keys, calls, strict=True) if key not in known
-        }
+        missing = {key: call for key, call in zip(keys, calls, strict=True) if key not in known}
         texts = self.backend.answer(list(missing.values()))
         fresh = dict(zip(missing, texts, strict=True))
         try:

@@ -79,9 +79,7 @@ def grounded(row: Row, setting: Setting) -> str:
 
 def not_an_exam_question(row: Row, setting: Setting) -> str:
     """The leak gate: no row asks what the exam asks. An equal answer alone is no leak."""
-    asked = "\n".join(
-        row.fields[name] for name in ("context", "question") if row.fields.get(name)
-    )
+    asked = "\n".join(row.fields[name] for name in ("context", "question") if row.fields.get(name))
     close = any(too_close(asked, question) for question in setting.exam)
     return "too close to an exam question" if close else ""
 

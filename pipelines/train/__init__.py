@@ -32,7 +32,7 @@ def deterministic(recipe: Recipe) -> None:
     """Fix threads and kernels, so that a repeated run gives the same bits."""
     torch.set_num_threads(recipe.threads)
     torch.use_deterministic_algorithms(True)
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def bootstrap(rows: Conversations, recipe: Recipe, out: Path, say: Say) -> None:
@@ -105,7 +105,7 @@ def adapt(
     loss = train(model, [optimizer], steps, total, say)
     config = model.peft_config["default"]
     config.base_model_name_or_path = recipe.student.id
-    model.save_pretrained(out)
+    model.save_pretrained(str(out))
     (out / "README.md").unlink(missing_ok=True)  # peft's empty card: a release writes its own
     _write_record(out, {"rows": len(rows), "tokens": total, "loss": round(loss, 4), "seen": seen})
     return seen

@@ -51,10 +51,10 @@ def encode(
     prompts, wholes = [], []
     for messages, _ in conversations:
         turns = as_json(messages)
-        prompt = tokenizer.apply_chat_template(
-            turns[:-1], tokenize=False, add_generation_prompt=True
+        prompt = str(
+            tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True)
         )
-        whole = tokenizer.apply_chat_template(turns, tokenize=False)
+        whole = str(tokenizer.apply_chat_template(turns, tokenize=False))
         if not whole.startswith(prompt):
             raise TrainError(
                 "The chat template renders a prompt that its own conversation does not begin with; "

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
+from peft import PeftModel
 from torch.nn import functional
 from transformers import PreTrainedModel
 
@@ -38,6 +40,7 @@ class Muon(torch.optim.Optimizer):
             for shape, matrices in by_shape.items():
                 moved = []
                 for matrix in matrices:
+                    assert matrix.grad is not None
                     state = self.state[matrix]
                     momentum = state.setdefault("momentum", torch.zeros_like(matrix))
                     momentum.lerp_(matrix.grad, 0.05)
@@ -55,14 +58,15 @@ def _orthogonal(stack: torch.Tensor) -> torch.Tensor:
     for _ in range(5):
         square = x @ x.mT
         x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
-    return x.mT if tall else x
+    return torch.Tensor(x.mT if tall else x)
 
 
 def scratch_optimizers(
     model: PreTrainedModel, matrix_rate: float, rate: float
 ) -> list[torch.optim.Optimizer]:
     """Muon for the layers' matrices, AdamW for embeddings and norms."""
-    matrices, others = [], []
+    matrices: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         inner = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
         (matrices if inner else others).append(parameter)
@@ -70,7 +74,7 @@ def scratch_optimizers(
 
 
 def train(
-    model: PreTrainedModel,
+    model: PreTrainedModel | PeftModel,
     optimizers: Sequence[torch.optim.Optimizer],
     steps: Iterable[Batch],
     total_tokens: int,
@@ -81,7 +85,7 @@ def train(
     ``model`` may be plain or wrapped by peft. The rate warms up over 2 % of the tokens, then falls
     linearly. A loss that is not finite stops with ``TrainError``.
     """
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     head = inner.get_output_embeddings()
     peaks = [group["lr"] for opt in optimizers for group in opt.param_groups]
     trained = [p for opt in optimizers for group in opt.param_groups for p in group["params"]]
@@ -98,7 +102,7 @@ def train(
         loss = (each * batch.weights).sum() / batch.weights.sum()
         if not torch.isfinite(loss):
             raise TrainError(f"The loss is {loss.item()} at step {step}: lower the recipe's rate.")
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         for optimizer in optimizers:
             optimizer.step()

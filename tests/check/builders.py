@@ -34,7 +34,10 @@ def knowledge(version: int = 3) -> str:
     for seed in range(5):
         lines += [f"  - context: Fact {seed} of the river.", "    questions_and_answers:"]
         for number in range(3):
-            lines += [f"      - question: What is {seed}.{number}?", f"        answer: It is {number}."]
+            lines += [
+                f"      - question: What is {seed}.{number}?",
+                f"        answer: It is {number}.",
+            ]
     lines += ["document_outline: The river.", "document:", '  repo: "."', "  commit: HEAD"]
     return "\n".join([*lines, "  patterns:", '    - "*.md"']) + "\n"
 

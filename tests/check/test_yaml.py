@@ -21,7 +21,7 @@ HEAD = "version: 3\ncreated_by: ada\n"
         (HEAD + "task_description: @you\n", ("yaml", 3, 19)),
         (HEAD + "task_description: [a, b\n", ("yaml", 4, 1)),
         (HEAD + " task_description: x\n", ("yaml", 3, 18)),
-        (HEAD + 'task_description: "\\q"\n', ("yaml", 3, 19)),
+        (HEAD + 'task_description: "\\q"\n', ("yaml", 3, 20)),
         (HEAD + "task_description: !mine x\n", ("yaml", 3, 19)),
         (HEAD + "task_description: !!python/name:os.system x\n", ("yaml", 3, 19)),
         (HEAD + "task_description: !!set {a}\n", ("yaml", 3, 19)),
@@ -105,10 +105,11 @@ def test_a_file_of_aliases_that_would_fill_the_memory_is_refused(tmp_path: Path)
     assert told(tmp_path) == [("alias", 1, 5)]
 
 
-def test_a_tab_in_the_indentation_is_called_a_tab(tmp_path: Path) -> None:
-    write_skill(tmp_path, "version: 3\nseed_examples:\n\t- question: x\n")
+@pytest.mark.parametrize("content", ["a:\n\t- b\n", "a: b\t\nc: d\n"])
+def test_a_tab_is_called_a_tab(tmp_path: Path, content: str) -> None:
+    write_skill(tmp_path, content)
     (finding,) = run(tmp_path).findings
-    assert finding.message == "A tab stands in the indentation."
+    assert finding.message == "A tab stands where YAML takes only spaces."
     assert finding.path == f"{SKILL}/qna.yaml"
     assert_plain(finding)
 

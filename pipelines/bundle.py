@@ -1,0 +1,142 @@
+"""What leaves a run: the report's input, and the folder that becomes a release.
+
+In: a ``Job`` whose stages are finished. Out: a ``ReportInput``; a directory with the adapter, the leaves,
+the card, the report and, written last, the manifest.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.artifacts import digest, pretty_json, tree_digests
+from pipelines.evaluate import read_evaluation
+from pipelines.job import Job
+from pipelines.leaves import leaf_to_json
+from pipelines.plan import lineage_key
+from pipelines.records import (
+    BaseModel,
+    Evaluation,
+    FileDigest,
+    Json,
+    Leaf,
+    Manifest,
+    ManifestLeaf,
+    as_json,
+)
+from pipelines.release.card import card, write_attribution
+from pipelines.release.manifest import leaf_file
+from pipelines.report import ReportInput
+
+
+def report_input(
+    job: Job, evaluation: Evaluation, new: Mapping[str, int], seconds: float
+) -> ReportInput:
+    """Everything that the report shows; ``new`` counts the new rows of each content hash."""
+    dataset = job.directory / "dataset"
+    rejects: dict[str, int] = {}
+    for line in (dataset / "rejects.jsonl").read_text("utf-8").splitlines():
+        reason = json.loads(line)["reason"]
+        rejects[reason] = rejects.get(reason, 0) + 1
+    paths = {leaf.content_hash: path for path, leaf in job.leaves.items()}
+    return ReportInput(
+        evaluation=evaluation,
+        items=read_evaluation(job.directory / "evaluation")[1],
+        changes=job.changes,
+        ledger=json.loads((dataset / "ledger.json").read_bytes()),
+        rejects=rejects,
+        plan=job.plan,
+        facts=_facts(job, seconds),
+        demonstration=job.demonstration,
+        composition={paths[h]: _composition(job, h, rows) for h, rows in new.items()},
+    )
+
+
+def _composition(job: Job, content_hash: str, new_rows: int) -> dict[str, int]:
+    record = job.directory / "adapter" / "training.json"
+    seen = json.loads(record.read_bytes()).get("seen", {}) if record.is_file() else {}
+    replayed = sum(count for other, count in seen.items() if other != content_hash)
+    return {"new rows": new_rows, "replayed rows": replayed}
+
+
+def _facts(job: Job, seconds: float) -> dict[str, str]:
+    base = f" --base {job.options.base}" if job.options.base else ""
+    return {
+        "Previous release": job.plan.previous or "none",
+        "Weights continued from": job.plan.continues or "nothing",
+        "Taxonomy commit": job.now.commit,
+        "Recipe": f"{job.recipe.name} ({digest(job.recipe)[:12]})",
+        "Teacher": f"{job.recipe.teacher.backend} {job.recipe.teacher.revision}",
+        "Student": job.recipe.student.id,
+        "Time": f"{seconds:.0f} s from generation to evaluation",
+        "Machine": f"{platform.machine()}, {job.recipe.threads} threads",
+        "Command that makes it again": f"graft run --recipe {job.options.recipe}{base}",
+    }
+
+
+def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, str], out: Path) -> None:
+    """Write everything that a release carries into ``out``, the manifest last."""
+    fresh = job.plan.action == "bootstrap"
+    leaves = list(job.leaves.values())
+    for leaf in leaves:
+        place = out / leaf_file(leaf.content_hash)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(pretty_json(leaf_to_json(leaf)))
+    if not fresh and (job.directory / "adapter" / "adapter_config.json").is_file():
+        shutil.copytree(
+            job.directory / "adapter", out / "adapter", ignore=shutil.ignore_patterns("stage.json")
+        )
+    for name in ("report.md", "report.html"):
+        shutil.copy(job.directory / "report" / name, out / name)
+    shutil.copy(job.directory / "evaluation" / "evaluation.json", out / "evaluation.json")
+    (out / "attribution.md").write_text(write_attribution(leaves), encoding="utf-8")
+    manifest = _manifest(job, evaluation, data, tree_digests(out))
+    (out / "README.md").write_text(card(manifest, leaves, evaluation), encoding="utf-8")
+    manifest = _manifest(job, evaluation, data, tree_digests(out))
+    (out / "manifest.json").write_bytes(pretty_json(manifest))
+
+
+def _manifest(
+    job: Job, evaluation: Evaluation, data: Mapping[str, str], files: Mapping[str, FileDigest]
+) -> Manifest:
+    today = datetime.now(UTC).date()
+    if job.start is None:
+        base = BaseModel(job.recipe.student.id, digest(tree_digests(job.directory / "base")))
+    else:
+        base = job.start.base_model
+    entries = {
+        path: ManifestLeaf(leaf.content_hash, data[leaf.content_hash], job.exams[path])
+        for path, leaf in sorted(job.leaves.items())
+    }
+    return Manifest(
+        release=job.now.target.next_tag(today),
+        previous=job.plan.previous,
+        continues=job.plan.continues,
+        taxonomy_commit=job.now.commit,
+        recipe=as_json(job.recipe),
+        base_model=base,
+        lineage_key=lineage_key(job.recipe, base),
+        input_digest=job.plan.input_digest,
+        leaves=entries,
+        retired=job.plan.retired,
+        files=files,
+        evaluation=_summary(evaluation),
+        contributors=tuple(sorted({leaf.created_by for leaf in job.leaves.values()})),
+        licences=tuple(_licences(job.leaves.values())),
+        demonstration=job.demonstration,
+        created=today.isoformat(),
+    )
+
+
+def _licences(leaves: Iterable[Leaf]) -> list[str]:
+    return sorted({block.licence for leaf in leaves for block in leaf.attribution})
+
+
+def _summary(evaluation: Evaluation) -> Json:
+    """The evaluation's verdict and pooled figures; the whole stands in evaluation.json."""
+    whole = as_json(evaluation)
+    return {key: whole[key] for key in ("verdict", "reasons", "margin", "changed", "panel")}

@@ -1,0 +1,58 @@
+"""One planned run: everything that its stages read, and where they write.
+
+``run.py`` makes a ``Job`` and holds the order; ``bundle.py`` puts together what leaves the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.recipe import Recipe
+from pipelines.records import ChangeSet, ExamSplit, Leaf, Manifest, Plan
+from pipelines.situation import Options, Situation
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One planned run: everything that its stages read."""
+
+    options: Options
+    now: Situation
+    recipe: Recipe
+    plan: Plan
+    leaves: Mapping[str, Leaf]
+    exams: Mapping[str, ExamSplit]
+    changes: ChangeSet
+    directory: Path
+    say: Say
+
+    @property
+    def start(self) -> Manifest | None:
+        """The release whose weights are continued."""
+        return self.now.target.manifest(self.plan.continues) if self.plan.continues else None
+
+    @property
+    def base(self) -> Path:
+        """The bare base: of the release that is continued, or the one that this run trains."""
+        if self.start is None:
+            return self.directory / "base"
+        return self.now.target.base(self.start.base_model.revision)
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether no model wrote the data."""
+        return self.recipe.teacher.backend == "extractive"
+
+    def row_bytes(self, content_hash: str, data_hash: str) -> bytes:
+        """The rows of a leaf: as this run made them, else as the target stores them."""
+        made = self.directory / "dataset" / "rows" / f"{content_hash}.jsonl"
+        return made.read_bytes() if made.is_file() else self.now.target.read_blob(data_hash)
+
+    def adapter_of(self, tag: str | None) -> Path | None:
+        """The adapter of a release; None for a bare base."""
+        place = self.now.target.directory(tag) / "adapter" if tag else None
+        return place if place is not None and place.is_dir() else None
