@@ -133,6 +133,8 @@ def finished(directory: Path, inputs: Mapping[str, str], version: int) -> bool:
         marker = json.loads((directory / MARKER).read_bytes())
     except (OSError, ValueError):
         return False
+    if not isinstance(marker, dict):
+        return False
     if marker.get("inputs") != dict(inputs) or marker.get("version") != version:
         return False
     return all(

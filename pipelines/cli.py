@@ -11,11 +11,19 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from pipelines.errors import EXIT_FINDINGS, EXIT_OK, EXIT_RESUMABLE, GraftError, UsageError
+from pipelines.errors import (
+    EXIT_BUG,
+    EXIT_FINDINGS,
+    EXIT_OK,
+    EXIT_RESUMABLE,
+    GraftError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from pipelines.records import Plan
@@ -39,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
+    except Exception:
+        traceback.print_exc()
+        print("graft: this is a bug of Graft's; please report it with the above.", file=sys.stderr)
+        return EXIT_BUG
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -199,6 +211,7 @@ def _options(args: argparse.Namespace) -> Options:
 
 
 def _run(args: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
     from pipelines.run import plan, run
 
     options = _options(args)
@@ -206,7 +219,6 @@ def _run(args: argparse.Namespace) -> int:
         _, _, decided = plan(options)
         _print_plan(decided)
         return EXIT_OK
-    signal.signal(signal.SIGTERM, _interrupt)
     outcome = run(options, _say)
     if outcome.evaluation is not None and outcome.directory is not None:
         print(f"verdict: {outcome.evaluation.verdict}")
@@ -259,7 +271,10 @@ def _log(args: argparse.Namespace) -> int:
     for tag in reversed(target.tags()):
         manifest = target.manifest(tag)
         verdict = manifest.evaluation.get("verdict", "")
-        print(f"{tag}  {len(manifest.leaves)} leaves  {verdict}  continues {manifest.continues}")
+        origin = manifest.continues or "nothing"
+        print(f"{tag}  {len(manifest.leaves)} leaves  {verdict}  continues {origin}")
+    if target.head() is None:
+        print("There is no release yet.")
     return EXIT_OK
 
 

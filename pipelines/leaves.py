@@ -37,7 +37,6 @@ from pipelines.yaml_source import normalise_newlines as normalise_newlines
 
 LEAF_FILE = "qna.yaml"
 ROOTS = ("compositional_skills", "foundational_skills", "knowledge")
-VERSIONS = (1, 2, 3)
 
 
 class WorkTree:
@@ -135,7 +134,7 @@ def version_of(data: object) -> int | None:
     version = data.get("version", 1) if isinstance(data, dict) else None
     if isinstance(version, bool) or not isinstance(version, (int, float)):
         return None
-    return int(version) if version in VERSIONS else None
+    return int(version) if version in (1, 2, 3) else None
 
 
 def document_text(tree: Tree, path: str) -> str:

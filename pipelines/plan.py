@@ -39,13 +39,17 @@ def branch_wanted(
 ) -> dict[str, str]:
     """A branch's leaves: those of the previous release with the branch's own changes applied.
 
-    What main gained meanwhile is neither deleted nor credited to the branch.
+    What main gained meanwhile is neither deleted nor credited to the branch, nor is what it edited
+    in a leaf that the branch only renamed.
     """
     wanted = dict(previous)
     for change in own.changes:
+        old = change.previous_leaf or change.leaf
         if change.status in ("deleted", "renamed"):
-            wanted.pop(change.previous_leaf or change.leaf, None)
-        if change.status != "deleted":
+            wanted.pop(old, None)
+        if change.invalidates == "nothing" and old in previous:
+            wanted[change.leaf] = previous[old]
+        elif change.status != "deleted":
             wanted[change.leaf] = head[change.leaf].content_hash
     return wanted
 
@@ -88,6 +92,7 @@ def make_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
         Retired(leaf, h, "edited" if leaf in allowed else "deleted")
         for leaf, h in sorted(gone.items())
     )
+    back = set(allowed.values())
     rebuild = start.release != previous.release
     if rebuild:
         action, reason = "rebuild", f"withdrawn content: continue from {start.release} instead"
@@ -106,7 +111,7 @@ def make_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
         learn=learn,
         corrected=[leaf for leaf in learn if leaf in known],
         panel=sorted(set(allowed) - set(learn)),
-        retired=(*start.retired, *retired),
+        retired=(*(r for r in start.retired if r.content_hash not in back), *retired),
         input_digest=_input_digest(allowed, recipe, start.release),
     )
 

@@ -7,6 +7,7 @@ In: the name of an embedded recipe (``pipelines/recipes/NAME.yaml``) or a path. 
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,6 @@ def _value(hint: Any, value: Any, path: str, at: str) -> Any:
         value = float(value)
     if type(value) is not hint:
         raise RecipeError(f"{path}: {at} is {value!r}; it must be of type {hint.__name__}.")
-    if hint in (int, float) and value < 0:
-        raise RecipeError(f"{path}: {at} is {value}; it must not be negative.")
+    if hint in (int, float) and not 0 <= value < math.inf:
+        raise RecipeError(f"{path}: {at} is {value}; it must be finite and not negative.")
     return value

@@ -7,10 +7,11 @@ inputs, so a killed run is resumed by running it again. Torch is imported only w
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from pipelines.backends import open_teacher
 from pipelines.bundle import assemble, report_input
 from pipelines.evaluate import Answerer, evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
+from pipelines.errors import TrainError
 from pipelines.exam import items
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
@@ -64,7 +66,7 @@ Rows = dict[str, list[tuple[Message, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. ``accepted`` is None where nothing was to be released."""
+    """How a run ended. ``accepted`` is False only where the verdict forbade a release."""
 
     plan: Plan
     directory: Path | None
@@ -99,11 +101,9 @@ def run(options: Options, say: Say) -> Outcome:
             return outcome
     say(f"plan: {decided.action}: {decided.reason}")
     if decided.action == "nothing":
-        latest = _latest(options.runs)
-        evaluation = None
-        if latest is not None and (latest / "evaluation").is_dir():
-            evaluation = read_evaluation(latest / "evaluation")[0]
-        return Outcome(decided, latest, decided.previous, evaluation, True)
+        made = _made(options.runs, decided.previous)
+        evaluation = read_evaluation(made / "evaluation")[0] if made else None
+        return Outcome(decided, made, decided.previous, evaluation, True)
     return _carry_out(options, now, recipe, decided, say)
 
 
@@ -117,11 +117,14 @@ def _at_base(now: Situation, options: Options) -> Situation:
     )
 
 
-def _latest(runs: Path) -> Path | None:
+def _made(runs: Path, tag: str | None) -> Path | None:
+    """The latest run, where it is the one that made the release ``tag``."""
     try:
-        return runs / (runs / "latest").read_text(encoding="utf-8").strip()
+        latest = runs / (runs / "latest").read_text(encoding="utf-8").strip()
+        manifest = json.loads((latest / "release" / "manifest.json").read_bytes())
     except OSError:
         return None
+    return latest if manifest["release"] == tag else None
 
 
 def _carry_out(
@@ -149,10 +152,16 @@ def _carry_out(
 
 
 def _generate(job: Job) -> dict[str, str]:
-    """Make the rows of every new or edited leaf. Returns content hash → data hash of all leaves."""
+    """Make the rows that no release holds yet. Returns content hash → data hash of all leaves."""
+    kept = {
+        entry.content_hash: entry.data_hash
+        for manifest in (job.start, job.now.previous)
+        for entry in (manifest.leaves.values() if manifest else ())
+    }
     todo = {
         job.leaves[path].content_hash: (job.leaves[path], job.exams[path])
         for path in job.plan.learn
+        if job.leaves[path].content_hash not in kept
     }
     inputs = {
         "leaves": digest([(h, exam) for h, (_, exam) in sorted(todo.items())]),
@@ -173,10 +182,7 @@ def _generate(job: Job) -> dict[str, str]:
                 job.say(f"generate: the call store was damaged and is set aside: {store.set_aside}")
             generate(todo, job.now.tree, job.recipe, store, out, job.say)
             job.say(f"generate: {store.made} calls made, {store.reused} read back from the store")
-    found = read_summary(place)
-    if job.start is not None:
-        kept = {entry.content_hash: entry.data_hash for entry in job.start.leaves.values()}
-        found = {**kept, **found}
+    found = {**kept, **read_summary(place)}
     return {leaf.content_hash: found[leaf.content_hash] for leaf in job.leaves.values()}
 
 
@@ -211,7 +217,10 @@ def _train(job: Job, data: Mapping[str, str], new: Rows, old: Rows) -> None:
         job.say("train: finished before")
         return
     section = job.recipe.bootstrap if fresh else job.recipe.train
-    with stage(place, inputs=inputs, version=TRAIN_VERSION, section=section) as out:
+    with (
+        stage(place, inputs=inputs, version=TRAIN_VERSION, section=section) as out,
+        _weights_written(place),
+    ):
         if fresh:
             from pipelines.train import bootstrap
 
@@ -228,6 +237,20 @@ def _train(job: Job, data: Mapping[str, str], new: Rows, old: Rows) -> None:
 
         corrected = [job.leaves[path].content_hash for path in job.plan.corrected]
         adapt(job.base, earlier, new, old, corrected, job.recipe, out, job.say)
+
+
+@contextlib.contextmanager
+def _weights_written(place: Path) -> Iterator[None]:
+    """One sentence for a full disk, of which safetensors says nothing that is an ``OSError``."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        raise TrainError(
+            f"The weights in {place} cannot be written: {error}. Free the disk and run again; "
+            "nothing half-written was left."
+        ) from error
 
 
 def _exam(job: Job, new: Rows, old: Rows) -> list[ExamItem]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -100,6 +100,7 @@ class Source:
     path: str
     data: Any
     root: yaml.Node
+    _pairs: dict[int, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def value_at(self, at: Sequence[str | int]) -> tuple[int, int]:
         """Line and column of the value at ``at``; of its nearest parent where there is none."""
@@ -114,11 +115,14 @@ class Source:
         for part in at:
             shown = node
             if isinstance(node, yaml.MappingNode):
-                # The last of duplicate keys is the one whose value was kept.
-                pairs = [pair for pair in node.value if _key_text(pair[0]) == part]
-                if not pairs:
+                pairs = self._pairs.get(id(node))
+                if pairs is None:
+                    # The last of duplicate keys is the one whose value was kept.
+                    pairs = {_key_text(pair[0]): pair for pair in node.value}
+                    self._pairs[id(node)] = pairs
+                if part not in pairs:
                     break
-                shown, node = pairs[-1]
+                shown, node = pairs[str(part)]
             elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
                 if part >= len(node.value):
                     break

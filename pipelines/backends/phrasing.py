@@ -107,7 +107,7 @@ def _keywords(before: str, after: str, rng: random.Random) -> list[str]:
     """A random part of the meaningful words, the nearest to the answer first in line to stay."""
     left, right = content_words(before), content_words(after)
     total = len(left) + len(right)
-    wanted = rng.randint(1, 6)
+    wanted = max(2, round(total * rng.uniform(0.35, 1.0)))
     ranked = sorted(
         [(len(left) - i + rng.random() * 5, i, w) for i, w in enumerate(left)]
         + [(i + 1 + rng.random() * 5, len(left) + i, w) for i, w in enumerate(right)]

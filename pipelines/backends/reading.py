@@ -73,6 +73,7 @@ _NAME = re.compile(
 _NATION = re.compile(r"(?:ish|ese|ian|can|ch)$")
 _VERBAL = re.compile(r"(?:ed|ing|ly)$")
 _PLACING = frozenset("in on at under over between near behind above below beneath along".split())
+_LEADING = PREPOSITIONS | AUXILIARIES | {"and", "or", "than", "as"}
 _BECAUSE = re.compile(r"\b(?:because|so that|in order to|since (?=it|they|the))\b\s*[^.;!?]+")
 _CALLED = re.compile(
     r"\b(?:called|named|known as|nicknamed|termed)\s+((?:[^\s.,;:()]+\s?){1,5})"
@@ -124,7 +125,7 @@ def content_words(text: str) -> list[str]:
     return [word for word in words(text) if word[0].isalnum() and word.lower() not in FUNCTION]
 
 
-def facts(sentence: str, limit: int = 10) -> list[Fact]:
+def facts(sentence: str, limit: int = 7) -> list[Fact]:
     """What can be asked about one sentence: at most ``limit`` spans, the surest kinds first."""
     found: list[Fact] = []
     taken: set[tuple[int, int]] = set()
@@ -234,7 +235,7 @@ def _phrases(sentence: str) -> list[Fact]:
             part = sentence.rfind(" of ", start, end) + 4
             if part > 3:
                 found.append(Fact(sentence, part, end, "what", "of"))
-        elif start > 0 and lead and _is_bare_noun(sentence[start:end]):
+        elif lead in _LEADING and _is_bare_noun(sentence[start:end]):
             found.append(Fact(sentence, start, end, "what", lead))
     for match in re.finditer(r"[^,;:()]+", sentence):
         text = match.group().strip(" .!?")

@@ -126,6 +126,12 @@ def test_many_distinct_seeds_are_compared_in_linear_time(tmp_path: Path) -> None
     assert len(run(tmp_path).findings) == 45_000
 
 
+def test_many_unknown_keys_are_placed_in_linear_time(tmp_path: Path) -> None:
+    write_skill(tmp_path, skill() + "".join(f"k{number}: 1\n" for number in range(20_000)))
+    findings = run(tmp_path).findings
+    assert [finding.line for finding in findings] == list(range(15, 20_015))
+
+
 def test_repeated_seeds_name_the_one_they_repeat(tmp_path: Path) -> None:
     seed = "  - question: What rhymes with 1?\n    answer: Word 1.\n"
     write_skill(tmp_path, skill() + seed)

@@ -1,0 +1,90 @@
+"""Recipes: what is read, and the one sentence for each way of getting one wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines.errors import RecipeError
+from pipelines.recipe import EMBEDDED, load_recipe
+from pipelines.records import as_json
+
+FAST = Path(__file__).parent / "support" / "fast.yaml"
+
+
+def changed(tmp_path: Path, key: str, value: object) -> str:
+    """The fast recipe with one key set (``section.key``), or taken away by ``...``."""
+    data = yaml.safe_load(FAST.read_text(encoding="utf-8"))
+    *sections, last = key.split(".")
+    place = data
+    for section in sections:
+        place = place[section]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    path = tmp_path / "changed.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in EMBEDDED.glob("*.yaml")))
+def test_embedded_recipes_are_read_by_name(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert as_json(recipe) == yaml.safe_load((EMBEDDED / f"{name}.yaml").read_text("utf-8"))
+
+
+def test_a_recipe_is_read_by_path_and_a_whole_number_may_stand_for_a_float(tmp_path: Path) -> None:
+    recipe = load_recipe(changed(tmp_path, "train.replay", 3))
+    assert recipe.name == "fast"
+    assert recipe.train.replay == 3.0
+    assert isinstance(recipe.train.replay, float)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("rank", 4, "unknown key rank"),
+        ("train.lora_rank", 4, "unknown key train.lora_rank"),
+        ("train.rank", ..., "the key train.rank is missing"),
+        ("student", ..., "the key student is missing"),
+        ("train", 4, "train. must be a mapping"),
+        ("train.rank", "4", "train.rank is '4'; it must be of type int"),
+        ("train.rank", True, "train.rank is True; it must be of type int"),
+        ("train.rank", 4.0, "train.rank is 4.0; it must be of type int"),
+        ("train.train_embeddings", 1, "must be of type bool"),
+        ("train.rate", -0.1, "train.rate is -0.1"),
+        ("train.rate", float("nan"), "train.rate is nan"),
+        ("train.rate", float("inf"), "train.rate is inf"),
+        ("teacher.backend", "oracle", "it may be extractive"),
+        ("teacher.backend", ["extractive"], "it may be extractive"),
+        ("release.accept", "always", "it may be pass, not_worse"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, key: str, value: object, told: str) -> None:
+    path = changed(tmp_path, key, value)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert told in str(caught.value)
+    assert str(caught.value).startswith(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"- a\n", b"name: [", b"\xff\xfe\x00", b"a\x00b"])
+def test_a_file_that_is_no_recipe_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(str(path))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"No recipe gigantic: .*tiny"):
+        load_recipe("gigantic")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe(str(tmp_path))
