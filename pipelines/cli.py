@@ -34,6 +34,8 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    # Read once, when torch starts its threads: idle ones sleep, or a busy core slows each step tenfold.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = _parser().parse_args(argv)
     command: Command = args.command
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipelines.artifacts import canonical_json, digest, pretty_json, rows_to_bytes, sha256
 from pipelines.backends import Call
-from pipelines.documents import chunks, documents
+from pipelines.documents import CHUNKER_VERSION, chunks, documents
 from pipelines.errors import GraftError
 from pipelines.exam import items, user_turn
 from pipelines.generate.completions import Completions
@@ -113,7 +113,7 @@ def read_summary(directory: Path) -> dict[str, str]:
 def data_key(recipe: Recipe) -> str:
     """Digest of everything but the leaf that its rows depend on: flows, prompts, teacher, chunker."""
     flows = {kind: [load_flow(name).hash for name in names] for kind, names in FLOWS.items()}
-    return digest([VERSION, flows, recipe.teacher, recipe.generate])
+    return digest([VERSION, CHUNKER_VERSION, flows, recipe.teacher, recipe.generate])
 
 
 def planned_calls(leaf: Leaf, split: ExamSplit, tree: Tree, recipe: Recipe) -> list[Call]:
@@ -199,8 +199,8 @@ def _parsed(
         good, bad = parse(answer, flow.ask.parse)
         unparsed += not good
         broken += len(bad)
-        for raw in bad:
-            reason = "the block cannot be read"
+        for raw in bad if good or bad else [""]:
+            reason = "the block cannot be read" if raw else "the answer is empty"
             book.rejects.append(Reject(leaf.content_hash, flow.name, flow.ask.task, reason, raw))
         rows += [
             Row(

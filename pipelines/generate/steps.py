@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.text import normalise, too_close
+from pipelines.text import normalise, tokens, too_close
 
 LONGEST = 2000  # characters of a row: about the student's longest sequence
 
@@ -38,8 +38,8 @@ class Setting:
 def parse(text: str, tags: Sequence[str]) -> tuple[list[dict[str, str]], list[str]]:
     """The tagged blocks of ``text`` as fields, and the raw blocks that could not be read.
 
-    Every block must hold every tag once, in order, none empty; blocks are cut at ``[END]``, so that
-    one broken block never shifts the fields of the next.
+    Every block must hold every tag once, in order, none empty, and be closed by its ``[END]``: an
+    answer that was cut off is none. So one broken block never shifts the fields of the next.
     """
     good, bad = [], []
     pattern = re.compile(
@@ -47,7 +47,8 @@ def parse(text: str, tags: Sequence[str]) -> tuple[list[dict[str, str]], list[st
         re.DOTALL,
     )
     marks = re.compile(r"\[(?:" + "|".join(tag.upper() for tag in tags) + r")\]")
-    for block in re.split(r"\[END\]", text):
+    *closed, rest = text.split("[END]")
+    for block in closed:
         if not block.strip():
             continue
         match = pattern.match(block)
@@ -56,7 +57,7 @@ def parse(text: str, tags: Sequence[str]) -> tuple[list[dict[str, str]], list[st
             good.append({tag: match.group(tag).strip() for tag in tags})
         else:
             bad.append(block.strip())
-    return good, bad
+    return good, [*bad, rest.strip()] if rest.strip() else bad
 
 
 def short_enough(row: Row, setting: Setting) -> str:
@@ -67,8 +68,8 @@ def short_enough(row: Row, setting: Setting) -> str:
 
 def grounded(row: Row, setting: Setting) -> str:
     """The answer's words stand in the chunk, and so does every number of it."""
-    source = set(normalise(row.source).split())
-    answer = normalise(row.fields["answer"]).split()
+    source = set(tokens(row.source))
+    answer = tokens(row.fields["answer"])
     strange = [word for word in answer if word not in source]
     if any(word.isdigit() for word in strange):
         return "a number of the answer does not stand in the text"
