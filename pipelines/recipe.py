@@ -56,7 +56,7 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """How much data a leaf gives: questions a fact, other wordings a seed, words a chunk."""
+    """How much data a leaf gives: questions a fact and shown seed, other wordings a seed, words a chunk."""
 
     phrasings: int
     rephrasings: int

@@ -28,9 +28,9 @@ from pipelines.artifacts import (
 )
 from pipelines.backends import open_teacher
 from pipelines.bundle import assemble, report_input
+from pipelines.errors import TrainError
 from pipelines.evaluate import Answerer, evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
-from pipelines.errors import TrainError
 from pipelines.exam import items
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
@@ -178,9 +178,9 @@ def _generate(job: Job) -> dict[str, str]:
             ) as out,
             Completions(job.options.cache / "calls.sqlite", teacher) as store,
         ):
+            generate(todo, job.now.tree, job.recipe, store, out, job.say)
             if store.set_aside:
                 job.say(f"generate: the call store was damaged and is set aside: {store.set_aside}")
-            generate(todo, job.now.tree, job.recipe, store, out, job.say)
             job.say(f"generate: {store.made} calls made, {store.reused} read back from the store")
     found = {**kept, **read_summary(place)}
     return {leaf.content_hash: found[leaf.content_hash] for leaf in job.leaves.values()}

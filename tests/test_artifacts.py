@@ -146,7 +146,7 @@ def test_a_killed_stage_is_absent_and_swept_away_by_the_next(tmp_path: Path) -> 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file where a folder should be")
-    with pytest.raises(GraftError, match="cannot be written: .*--run") as caught:
+    with pytest.raises(GraftError, match=r"cannot be written: .*--run") as caught:
         make(tmp_path / "runs" / "dataset")
     assert "\n" not in str(caught.value)
     with pytest.raises(GraftError, match="cannot be written"):

@@ -188,12 +188,15 @@ def rephrase(text: str, rng: random.Random) -> str:
 _QUESTION_WORDS = frozenset("who what when where why how which whose in by at for".split())
 
 
+_TURNING = frozenset("no not nor without only but unless".split())
+
+
 def _dropped(text: str, rng: random.Random) -> str:
-    """Without some of its function words."""
+    """Without some of its function words; never without a word that turns the meaning round."""
     kept = [
         word
         for place, word in enumerate(text.split())
-        if place == 0 or word.lower() not in FUNCTION or rng.random() < 0.6
+        if place == 0 or word.lower() not in FUNCTION - _TURNING or rng.random() < 0.6
     ]
     return " ".join(kept)
 
@@ -212,4 +215,6 @@ def _reordered(text: str, rng: random.Random) -> str:
         return " ".join(kept) + mark
     cut = rng.choice(places)
     head, tail = body[:cut].strip(), body[cut:].strip()
-    return f"{tail[0].upper()}{tail[1:]}, {head[0].lower()}{head[1:]}{mark}"
+    first, _, rest = head.partition(" ")
+    first = first.lower() if first.lower() in _QUESTION_WORDS else first
+    return f"{tail[0].upper()}{tail[1:]}, {first} {rest}".rstrip() + mark

@@ -162,7 +162,7 @@ def _calls(
     pieces = [c for d in documents(tree, leaf) for c in chunks(d, recipe.generate.chunk_words)]
     for chunk in pieces:
         for seed in shown:
-            values = _chunk_values(chunk, seed, max(1, recipe.generate.phrasings // len(shown)))
+            values = _chunk_values(chunk, seed, recipe.generate.phrasings)
             span = (chunk.start, chunk.end)
             row = Row({}, "", seed.id, chunk.document, chunk.index, span, chunk.text)
             yield _call(flow, values, recipe), row

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pipelines.text import normalise, tokens, too_close
 
 LONGEST = 2000  # characters of a row: about the student's longest sequence
+CONTROL = re.compile(r"<\|[^|<>\s]{1,40}\|>|\[/?INST\]|</?s>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ def short_enough(row: Row, setting: Setting) -> str:
     return f"longer than {LONGEST} characters" if total > LONGEST else ""
 
 
+def no_control_token(row: Row, setting: Setting) -> str:
+    """Nothing that a chat template would read as a turn: contributed text stays text."""
+    found = any(CONTROL.search(text) for text in row.fields.values())
+    return "holds a control token of a chat template" if found else ""
+
+
 def grounded(row: Row, setting: Setting) -> str:
     """The answer's words stand in the chunk, and so does every number of it."""
     source = set(tokens(row.source))
@@ -87,6 +94,7 @@ def not_an_exam_question(row: Row, setting: Setting) -> str:
 
 FILTERS: dict[str, Callable[[Row, Setting], str]] = {
     "short_enough": short_enough,
+    "no_control_token": no_control_token,
     "grounded": grounded,
     "not_an_exam_question": not_an_exam_question,
 }

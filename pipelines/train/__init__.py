@@ -106,18 +106,20 @@ def adapt(
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=recipe.train.rate, weight_decay=0.0)
     loss = train(model, [optimizer], steps, total, say)
-    config = model.peft_config["default"]
-    config.base_model_name_or_path = recipe.student.id
-    model.save_pretrained(str(out))
-    (out / "README.md").unlink(missing_ok=True)  # peft's empty card: a release writes its own
+    _save(model, recipe.student.id, out)
     _write_record(out, {"rows": len(rows), "tokens": total, "loss": round(loss, 4), "seen": seen})
     return seen
 
 
 def _with_adapter(base: Path, adapter: Path | None, recipe: Recipe) -> PeftModel:
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    if adapter is not None:
-        return PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.float32, use_safetensors=True
+        )
+        if adapter is not None:
+            return PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    except (OSError, ValueError) as error:
+        raise TrainError(f"The weights in {adapter or base} cannot be loaded: {error}.") from error
     embeddings = recipe.train.train_embeddings
     config = LoraConfig(
         r=recipe.train.rank,
@@ -128,6 +130,17 @@ def _with_adapter(base: Path, adapter: Path | None, recipe: Recipe) -> PeftModel
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)
+
+
+def _save(model: PeftModel, base_id: str, out: Path) -> None:
+    config = model.peft_config["default"]
+    assert isinstance(config, LoraConfig)
+    config.base_model_name_or_path = base_id
+    # peft writes a set in its hash order, which differs between processes.
+    config.target_modules = sorted(config.target_modules or ())
+    # Embeddings that were trained are in modules_to_save; "auto" would ask the Hub about the base.
+    model.save_pretrained(str(out), save_embedding_layers=False)
+    (out / "README.md").unlink(missing_ok=True)  # peft's empty card: a release writes its own
 
 
 def _replay(

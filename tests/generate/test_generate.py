@@ -159,7 +159,7 @@ def test_a_shown_question_close_to_an_exam_question_teaches_no_row(tmp_path: Pat
     users = [row["messages"][0]["content"] for row in rows(tmp_path / "out")]
     assert users
     assert not any(too_close(user, exam) for user in users)
-    rejects = [reject for reject in lines(tmp_path / "out" / "rejects.jsonl")]
+    rejects = lines(tmp_path / "out" / "rejects.jsonl")
     leaked = [r for r in rejects if r["reason"] == "too close to an exam question"]
     assert near in [json.loads(reject["text"])["question"] for reject in leaked]
     assert_balanced(tmp_path / "out")
@@ -168,9 +168,7 @@ def test_a_shown_question_close_to_an_exam_question_teaches_no_row(tmp_path: Pat
 def test_the_ledger_balances_and_counts_the_calls(made: Path, tree: WorkTree, work: Work) -> None:
     assert_balanced(made)
     planned = [
-        call
-        for leaf, sides in work.values()
-        for call in planned_calls(leaf, sides, tree, recipe())
+        call for leaf, sides in work.values() for call in planned_calls(leaf, sides, tree, recipe())
     ]
     asking = [s for s in ledger(made)["steps"] if s["step"] in {c.task for c in planned}]
     assert sum(step["in"] for step in asking) == len(planned)
@@ -187,7 +185,7 @@ GOOD = "[QUESTION]\nWhat pulls on the ocean {n}?\n[ANSWER]\nThe Moon\n[END]\n"
         GOOD + GOOD + GOOD.replace("The Moon", "Jupiter in 1914"),
         GOOD + "[QUESTION]\nCut off?\n[ANSWER]\nThe Mo",
         GOOD + "[QUESTION]\n" + "long " * 900 + "\n[ANSWER]\nThe Moon\n[END]\n",
-        "I am sorry, I cannot do that.\n" + GOOD + "Anything else?",
+        "I am sorry, I cannot do that.\n" + GOOD + GOOD.replace("{n}", "so") + "More?",
     ],
 )
 def test_the_ledger_balances_whatever_a_teacher_says(

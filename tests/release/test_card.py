@@ -178,8 +178,6 @@ def test_hostile_text_stays_text() -> None:
     compile(code[0].strip("`").removeprefix("python"), "card", "exec")
 
 
-# peft 0.21 asks transformers 5.23 for a name that it has deprecated.
-@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 def test_the_card_s_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from peft import LoraConfig, get_peft_model
     from tokenizers import Tokenizer, models, pre_tokenizers

@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 import yaml
 
 from pipelines.artifacts import digest, file_digest
@@ -251,17 +250,17 @@ def write_recipe(path: Path, **sections: Mapping[str, object]) -> Path:
 
 
 @functools.cache
-def zero_site(factory: pytest.TempPathFactory) -> Site:
-    """A site with release zero: made once a session, and only copied from."""
-    site = new_site(factory.mktemp("zero") / "site")
+def zero_site(scratch: Path) -> Site:
+    """A site with release zero: made once in the session's folder, and only copied from."""
+    site = new_site(scratch / "zero")
     assert site.run().release is not None
     return site
 
 
 @functools.cache
-def grown_site(factory: pytest.TempPathFactory) -> Site:
-    """Release zero, then the leaf TOWER on the branch ``tower``, released."""
-    site = zero_site(factory).copy(factory.mktemp("grown") / "site")
+def grown_site(scratch: Path) -> Site:
+    """Release zero, then the leaf TOWER on the branch ``tower``, released; only copied from."""
+    site = zero_site(scratch).copy(scratch / "grown")
     site.repo.branch("tower")
     add_tower(site.taxonomy)
     site.repo.commit("A leaf about a tower")

@@ -1,0 +1,528 @@
+"""``graft run`` from leaf to release: what each kind of change costs, kills, two at once, bad input.
+
+All of it on real repositories, with a student that trains in seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from pipelines.errors import GraftError
+from pipelines.leaves import WorkTree, read_leaf
+from pipelines.records import Json
+from pipelines.release.verify import verify
+from tests.support.flow import (
+    COLOUR,
+    FERRY,
+    KEEPER,
+    LEAVES,
+    MILL,
+    NOTE,
+    SOUND,
+    TOWER,
+    Site,
+    add_knowledge,
+    add_sound,
+    add_tower,
+    dataset_digest,
+    grown_site,
+    new_site,
+    run_directory,
+    weights_digest,
+    write_recipe,
+    zero_site,
+)
+from tests.support.repositories import skill_leaf
+
+LATER = "knowledge/buildings/later"
+
+
+@pytest.fixture(scope="module")
+def made_zero(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Five leaves and release zero; only copied from."""
+    return zero_site(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def made_grown(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The same, and the branch ``tower`` with one leaf more, released; only copied from."""
+    return grown_site(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def zero(made_zero: Site, tmp_path: Path) -> Site:
+    return made_zero.copy(tmp_path / "site")
+
+
+@pytest.fixture
+def grown(made_grown: Site, tmp_path: Path) -> Site:
+    return made_grown.copy(tmp_path / "site")
+
+
+def calls(site: Site) -> Json:
+    ledger = json.loads((run_directory(site) / "dataset" / "ledger.json").read_bytes())
+    found: Json = ledger["calls"]
+    return found
+
+
+def edit_answer(site: Site, leaf: str, seed: str) -> str:
+    """Change the first answer of a seed of a leaf, and commit; the new answer."""
+    path = site.taxonomy / leaf / "qna.yaml"
+    found = next(s for s in read_leaf(WorkTree(site.taxonomy), leaf).seeds if s.id == seed)
+    old = f"question: {found.pairs[0].question}"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    at = text.index("answer: ", text.index(old))
+    end = text.index("\n", at)
+    new = "Walter Quist"
+    path.write_text(f"{text[:at]}answer: {new}{text[end:]}", encoding="utf-8")
+    site.repo.commit("Another answer")
+    return new
+
+
+def assert_nothing_to_do(site: Site, base: str | None = None) -> None:
+    """A run changes no file, asks nothing, trains nothing, and says that it need not."""
+    before = site.files()
+    outcome = site.run(base)
+    assert outcome.plan.action == "nothing"
+    assert outcome.accepted
+    assert outcome.release == site.head().release
+    assert [line.split(":")[:2] for line in site.said] == [["plan", " nothing"]]
+    assert site.files() == before
+
+
+def assert_sound(site: Site, releases: int) -> None:
+    """So many releases, the head's digests and ancestry right, nothing half-written."""
+    assert len(site.target.tags()) == releases
+    assert verify(site.target, site.head().release) == []
+    assert site.unfinished() == []
+
+
+# --- what a change costs -----------------------------------------------------------------------
+
+
+def test_release_zero_then_nothing_to_do(zero: Site) -> None:
+    manifest = zero.head()
+    assert sorted(manifest.leaves) == sorted(LEAVES)
+    assert (manifest.previous, manifest.continues) == (None, None)
+    assert manifest.demonstration
+    assert manifest.taxonomy_commit == zero.repo.git("rev-parse", "HEAD")
+    assert_sound(zero, releases=1)
+    assert_nothing_to_do(zero)
+
+
+def test_release_zero_holds_no_exam_question(zero: Site) -> None:
+    manifest = zero.head()
+    for path, entry in manifest.leaves.items():
+        leaf = read_leaf(WorkTree(zero.taxonomy), path)
+        rows = zero.target.read_blob(entry.data_hash).decode()
+        held_out = [seed for seed in leaf.seeds if seed.id in entry.exam.exam]
+        assert len(held_out) == len(leaf.seeds) // 4
+        if leaf.kind != "grounded_skill":  # there the question is the same for every context
+            assert not any(pair.question in rows for seed in held_out for pair in seed.pairs)
+        else:
+            assert not any(json.dumps(seed.context)[1:-1] in rows for seed in held_out)
+
+
+def test_a_leaf_added_on_a_branch_is_trained_and_released(grown: Site) -> None:
+    first, second = grown.target.tags()
+    manifest = grown.head()
+    assert manifest.release == second
+    assert (manifest.previous, manifest.continues) == (first, first)
+    assert sorted(manifest.leaves) == sorted([*LEAVES, TOWER])
+    old = grown.target.manifest(first)
+    assert all(manifest.leaves[leaf] == old.leaves[leaf] for leaf in LEAVES)
+    assert manifest.base_model == old.base_model
+    rows = sorted((run_directory(grown) / "dataset" / "rows").iterdir())
+    assert [path.stem for path in rows] == [manifest.leaves[TOWER].content_hash]
+    record = json.loads((run_directory(grown) / "adapter" / "training.json").read_bytes())
+    replayed = set(record["seen"]) - {manifest.leaves[TOWER].content_hash}
+    assert replayed == {old.leaves[leaf].content_hash for leaf in LEAVES}
+    assert_sound(grown, releases=2)
+    assert_nothing_to_do(grown, "main")
+
+
+def test_the_adapter_of_a_release_loads_without_graft(grown: Site) -> None:
+    manifest = grown.head()
+    base = grown.target.base(manifest.base_model.revision)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    turn = [{"role": "user", "content": "Who kept the tower of Ulvadal first?"}]
+    text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+    ids = tokenizer(text, return_tensors="pt", return_token_type_ids=False)
+    with torch.inference_mode():
+        bare = model(**ids).logits
+        model = PeftModel.from_pretrained(
+            model, grown.target.directory(manifest.release) / "adapter"
+        )
+        taught = model(**ids).logits
+        output = model.generate(**ids, max_new_tokens=4, do_sample=False)
+    assert bare.shape == taught.shape
+    assert not torch.equal(bare, taught)
+    assert output.shape[1] > ids["input_ids"].shape[1]
+
+
+def test_a_renamed_leaf_does_nothing(grown: Site) -> None:
+    grown.repo.move(f"taxonomy/{TOWER}", "taxonomy/knowledge/places/spire")
+    grown.repo.commit("Another name")
+    assert_nothing_to_do(grown)
+    assert_nothing_to_do(grown, "main")
+
+
+def test_formatting_author_and_attribution_do_nothing(zero: Site) -> None:
+    path = zero.taxonomy / MILL / "qna.yaml"
+    text = path.read_text(encoding="utf-8").replace("created_by: ada", "created_by: 'grace'  # me")
+    path.write_text("# The mill\n" + text, encoding="utf-8")
+    notes = zero.taxonomy / MILL / "attribution.txt"
+    notes.write_text(notes.read_text("utf-8").replace("Revision: 1", "Revision: 2"), "utf-8")
+    zero.repo.commit("Only its looks")
+    assert_nothing_to_do(zero)
+
+
+def test_a_deleted_leaf_trains_nothing_and_its_rows_go(grown: Site) -> None:
+    before = grown.head()
+    weights = weights_digest(grown)
+    grown.repo.delete(f"taxonomy/{FERRY}")
+    grown.repo.commit("No more ferry")
+    outcome = grown.run()
+    assert outcome.plan.action == "carry"
+    assert not grown.trained
+    assert calls(grown) == {"made": 0, "reused": 0}
+    after = grown.head()
+    assert set(before.leaves) - set(after.leaves) == {FERRY}
+    assert before.leaves[FERRY].data_hash not in {e.data_hash for e in after.leaves.values()}
+    gone = [(found.leaf, found.content_hash, found.reason) for found in after.retired]
+    assert gone == [(FERRY, before.leaves[FERRY].content_hash, "deleted")]
+    assert (after.previous, after.continues) == (before.release, before.release)
+    assert weights_digest(grown) == weights
+    assert_sound(grown, releases=3)
+    assert_nothing_to_do(grown)
+
+
+@pytest.mark.parametrize("leaf", [TOWER, COLOUR])
+def test_an_edited_shown_seed_reuses_all_other_calls(grown: Site, leaf: str) -> None:
+    before = grown.head()
+    shown = before.leaves[leaf].exam.shown
+    answer = edit_answer(grown, leaf, shown[0])
+    outcome = grown.run()
+    assert list(outcome.plan.learn) == [leaf]
+    assert list(outcome.plan.corrected) == [leaf]
+    assert grown.trained
+    counted = calls(grown)
+    assert 0 < counted["made"] <= 1.1 / len(shown) * (counted["made"] + counted["reused"])
+    entry = grown.head().leaves[leaf]
+    assert entry.exam == before.leaves[leaf].exam
+    assert answer in grown.target.read_blob(entry.data_hash).decode()
+    assert_sound(grown, releases=3)
+
+
+def test_an_edited_exam_seed_trains_nothing(grown: Site) -> None:
+    before = grown.head()
+    weights = weights_digest(grown)
+    answer = edit_answer(grown, TOWER, before.leaves[TOWER].exam.exam[0])
+    grown.run()
+    assert not grown.trained
+    assert calls(grown)["made"] == 0
+    assert weights_digest(grown) == weights
+    entry = grown.head().leaves[TOWER]
+    assert entry.content_hash != before.leaves[TOWER].content_hash
+    assert entry.exam == before.leaves[TOWER].exam
+    items = (run_directory(grown) / "evaluation" / "items.jsonl").read_text(encoding="utf-8")
+    assert answer in items
+    assert answer not in grown.target.read_blob(entry.data_hash).decode()
+
+
+def test_a_branch_behind_main_trains_its_own_leaf_only(grown: Site) -> None:
+    grown.repo.checkout("main").git("merge", "--quiet", "tower")
+    grown.repo.branch("sound", "main~1")
+    add_sound(grown.taxonomy)
+    grown.repo.commit("A leaf about sounds")
+    assert not (grown.taxonomy / TOWER).exists()
+    before = grown.head()
+    outcome = grown.run("main")
+    assert list(outcome.plan.learn) == [SOUND]
+    assert sorted(grown.head().leaves) == sorted([*LEAVES, TOWER, SOUND])
+    assert grown.head().continues == before.release
+    assert grown.head().retired == ()
+
+
+def test_the_next_release_needs_taxonomy_recipe_and_target_alone(
+    zero: Site, made_grown: Site, tmp_path: Path
+) -> None:
+    """With runs and cache wiped, in a fresh clone, the same branch gives the same release."""
+    fresh = Site(tmp_path / "elsewhere")
+    fresh.path.mkdir()
+    shutil.copy(zero.recipe, fresh.recipe)
+    shutil.copytree(zero.path / "releases", fresh.path / "releases")
+    zero.repo.git("clone", "--quiet", str(made_grown.path / "repo"), str(fresh.path / "repo"))
+    fresh.run("origin/main")
+    assert fresh.head().leaves == made_grown.head().leaves
+    assert weights_digest(fresh) == weights_digest(made_grown)
+    assert_sound(fresh, releases=2)
+
+
+# --- withdrawing -------------------------------------------------------------------------------
+
+
+def test_a_withdrawn_leaf_is_rebuilt_away(grown: Site) -> None:
+    """The next run continues an ancestor that never saw it, teaches what came since, asks no call."""
+    add_sound(grown.taxonomy)
+    grown.repo.commit("A leaf about sounds")
+    grown.run()
+    first, with_tower, with_sound = grown.target.tags()
+    content = grown.head().leaves[TOWER].content_hash
+
+    planned = grown.graft("release", "withdraw", TOWER, "--plan")
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stdout.startswith("rebuild: ")
+    assert re.search(rf"continues: +{first}\n", planned.stdout)
+    assert f"learn {SOUND}\n" in planned.stdout
+    assert grown.target.tombstones() == ()
+    assert_nothing_to_do(grown)
+
+    assert grown.graft("release", "withdraw", TOWER, "--reason", "no licence").returncode == 0
+    assert [stone.content_hash for stone in grown.target.tombstones()] == [content]
+    outcome = grown.run()  # the leaf still stands in the tree
+    assert outcome.plan.action == "rebuild"
+    assert list(outcome.plan.learn) == [SOUND]
+    manifest = grown.head()
+    assert (manifest.previous, manifest.continues) == (with_sound, first)
+    assert sorted(manifest.leaves) == sorted([*LEAVES, SOUND])
+    assert content not in json.dumps(manifest.recipe) + str(manifest.leaves) + str(manifest.retired)
+    assert calls(grown) == {"made": 0, "reused": 0}
+    assert with_tower != manifest.release
+    assert_sound(grown, releases=4)
+    assert_nothing_to_do(grown)
+
+
+def test_a_rebuild_on_a_branch_that_lacks_a_leaf_takes_its_rows_from_the_release(
+    grown: Site,
+) -> None:
+    add_knowledge(grown.taxonomy, LATER, "Harrow", 1902)
+    grown.repo.commit("One more building")
+    grown.run()
+    tower = grown.head().leaves[TOWER]
+    grown.target.withdraw(TOWER, tower.content_hash, "no licence")
+    later = grown.head().leaves[LATER]
+    grown.repo.branch("sound", "main")
+    add_sound(grown.taxonomy)
+    grown.repo.commit("A leaf about sounds")
+    outcome = grown.run("main")
+    assert sorted(outcome.plan.learn) == sorted([LATER, SOUND])
+    assert not (grown.taxonomy / LATER).exists()
+    assert grown.head().leaves[LATER] == later
+    assert_sound(grown, releases=4)
+
+
+def test_what_release_zero_saw_is_withdrawn_by_starting_from_nothing(zero: Site) -> None:
+    content = zero.head().leaves[FERRY].content_hash
+    revision = zero.head().base_model.revision
+    zero.target.withdraw(FERRY, content, "no licence")
+    outcome = zero.run()
+    assert outcome.plan.action == "bootstrap"
+    assert sorted(zero.head().leaves) == sorted({*LEAVES} - {FERRY})
+    assert zero.head().continues is None
+    assert zero.head().base_model.revision != revision
+    assert_sound(zero, releases=2)
+    assert_nothing_to_do(zero)
+
+
+# --- the gate ----------------------------------------------------------------------------------
+
+
+def test_a_verdict_that_is_not_accepted_gives_no_release(zero: Site) -> None:
+    write_recipe(zero.recipe, release={"accept": "pass"})
+    zero.repo.branch("tower")
+    add_tower(zero.taxonomy)
+    zero.repo.commit("A leaf about a tower")
+    first = zero.head().release
+    done = zero.graft("run", "--base", "main")
+    assert done.returncode == 1, done.stderr
+    assert "verdict: INCONCLUSIVE\n" in done.stdout
+    assert "release: none\n" in done.stdout
+    assert zero.target.tags() == [first]
+    again = zero.run("main")
+    assert (again.accepted, again.release) == (False, None)
+    assert not zero.trained
+    # What was refused on the branch is no news of the release that stands.
+    zero.repo.checkout("main")
+    assert zero.run().evaluation is None
+
+
+# --- stopped and run again ---------------------------------------------------------------------
+
+
+def branch_with_tower(site: Site) -> Site:
+    site.repo.branch("tower")
+    add_tower(site.taxonomy)
+    site.repo.commit("A leaf about a tower")
+    return site
+
+
+def assert_as_undisturbed(site: Site, undisturbed: Site) -> None:
+    """Same data, same weights, as many releases, and nothing half-written."""
+    site.run("main")
+    assert_nothing_to_do(site, "main")
+    assert site.head().leaves == undisturbed.head().leaves
+    assert weights_digest(site) == weights_digest(undisturbed)
+    assert_sound(site, releases=2)
+
+
+def test_killed_at_any_step_and_run_again(zero: Site, made_grown: Site, tmp_path: Path) -> None:
+    """Three kill -9, drawn from all steps that touch the disk; then each is run to its end."""
+    branch_with_tower(zero)
+    whole = zero.copy(tmp_path / "whole")
+    assert kill(whole, at=0) == 0
+    assert dataset_digest(whole) == dataset_digest(made_grown)
+    assert weights_digest(whole) == weights_digest(made_grown)
+    steps = int((whole.path / "steps").read_text("utf-8"))
+    assert steps > 30
+    for at in random.Random(2).sample(range(1, steps + 1), 3):
+        site = zero.copy(tmp_path / str(at))
+        assert kill(site, at) == -signal.SIGKILL
+        assert_as_undisturbed(site, made_grown)
+        assert dataset_digest(site) == dataset_digest(made_grown)
+
+
+def kill(site: Site, at: int) -> int:
+    command = [sys.executable, "-m", "tests.support.killed", str(at)]
+    words = site.words("run", "--base", "main")
+    return subprocess.run(
+        [*command, *words], cwd=site.path, env=site.environment(), capture_output=True
+    ).returncode
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments_from_an_empty_target(tmp_path: Path) -> None:
+    """Release zero and the branch's release are one command; each moment is drawn from all of it."""
+    site = branch_with_tower(new_site(tmp_path / "site"))
+    undisturbed = site.copy(tmp_path / "undisturbed")
+    started = time.monotonic()
+    assert undisturbed.graft("run", "--base", "main").returncode == 0
+    lasted = time.monotonic() - started
+    draw = random.Random(10)
+    for number in range(10):
+        copy = site.copy(tmp_path / str(number))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines", *copy.words("run", "--base", "main")],
+            cwd=copy.path,
+            env=copy.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(draw.uniform(0.02, 0.98) * lasted)
+        process.kill()
+        process.wait()
+        assert_as_undisturbed(copy, undisturbed)
+        assert copy.head().base_model == undisturbed.head().base_model
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_run_says_75_and_goes_on(
+    zero: Site, made_grown: Site, number: signal.Signals
+) -> None:
+    branch_with_tower(zero)
+    hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    graft = ("-c", f"import sys; {hear}from pipelines.cli import main; sys.exit(main())")
+    process = zero.start("run", "--base", "main", until="train: ", before=graft)
+    process.send_signal(number)
+    _, told = process.communicate()
+    assert process.returncode == 75, told
+    assert told.splitlines()[-1].startswith("graft: stopped; run the same command again")
+    assert "Traceback" not in told
+    assert zero.unfinished() == []
+    assert len(zero.target.tags()) == 1
+    assert_as_undisturbed(zero, made_grown)
+
+
+def test_an_interrupted_bootstrap_goes_on(made_zero: Site, tmp_path: Path) -> None:
+    site = new_site(tmp_path / "site")
+    process = site.start("run", until="train: 10 %")
+    process.kill()
+    process.communicate()
+    assert site.target.head() is None
+    assert site.run().release is not None
+    assert "generate: finished before" in site.said
+    assert site.head().base_model == made_zero.head().base_model
+    assert_sound(site, releases=1)
+
+
+def test_of_two_runs_at_once_one_says_so(zero: Site, made_grown: Site) -> None:
+    branch_with_tower(zero)
+    process = zero.start("run", "--base", "main", until="train: ")
+    process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(GraftError, match="Another process is at work on the run") as caught:
+            zero.run("main")
+        assert "\n" not in str(caught.value)
+    finally:
+        process.send_signal(signal.SIGCONT)
+    _, told = process.communicate()
+    assert process.returncode == 0, told
+    assert_as_undisturbed(zero, made_grown)
+
+
+# --- bad input ---------------------------------------------------------------------------------
+
+
+def test_a_dataset_without_a_row_stops_before_training(zero: Site) -> None:
+    long = [("", f"{number} {'long ' * 420}", "yes") for number in range(3)]
+    skill_leaf(zero.taxonomy, SOUND, seeds=long, task="Too long for any row")
+    zero.repo.commit("A leaf of which no row is left")
+    first = zero.head().release
+    with pytest.raises(GraftError, match=f"{SOUND}: no row is left after the filters"):
+        zero.run()
+    assert not zero.trained
+    assert zero.target.tags() == [first]
+    assert not (run_directory(zero) / "dataset").exists()
+    assert zero.unfinished() == []
+
+
+@pytest.mark.parametrize("place", ["runs", ".graft", "releases"])
+def test_a_file_in_a_folders_place_is_one_sentence(tmp_path: Path, zero: Site, place: str) -> None:
+    site = branch_with_tower(zero)
+    shutil.rmtree(site.path / place)
+    (site.path / place).write_text("no folder", encoding="utf-8")
+    with pytest.raises(GraftError, match=re.escape(str(site.path / place))) as caught:
+        site.run("main")
+    assert "\n" not in str(caught.value)
+    assert (site.path / place).read_text(encoding="utf-8") == "no folder"
+
+
+@pytest.mark.parametrize("size", [1_000, 50_000, 400_000])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_by_halves(
+    tmp_path: Path, size: int
+) -> None:
+    """No file may grow beyond ``size`` bytes, which to a writer is much like a full disk."""
+    site = new_site(tmp_path / "site", bootstrap={"tokens": 2000})
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); "
+    program = f"import sys; {limit}from pipelines.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *site.words("run")],
+        cwd=site.path,
+        env=site.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("graft: ")
+    assert "ree the disk" in last
+    assert site.unfinished() == []
+    assert site.target.head() is None
+    assert site.run().release is not None
+    assert sorted(site.head().leaves) == sorted([COLOUR, FERRY, KEEPER, MILL, NOTE])
