@@ -80,7 +80,8 @@ def readable(tree: Tree) -> dict[str, Leaf]:
     try:
         return read_leaves(tree)
     except LeafError as error:
-        raise GraftError(f"{error} Run `graft check` for every finding.") from error
+        more = "" if "`graft check`" in error.hint else " Run `graft check` for every finding."
+        raise GraftError(f"{error}{more}") from error
 
 
 def wanted(now: Situation) -> dict[str, str]:

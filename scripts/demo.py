@@ -14,7 +14,7 @@ from journey import ROOT, Journey, evaluation, exam
 
 EXAMPLE = ROOT / "docs" / "examples" / "taxonomy"
 LEAF = "knowledge/engineering/lighthouses/eddystone_lighthouse"
-EDIT = ("in June 1697", "in June of the year 1697")
+EDIT = ("answer: about 17 nautical miles", "answer: some 17 nautical miles")
 
 
 def main() -> int:
@@ -46,7 +46,7 @@ def edit(journey: Journey) -> None:
     if text.count(EDIT[0]) != 1:
         raise SystemExit(f"{path} no longer holds {EDIT[0]!r} once; mend EDIT in scripts/demo.py.")
     path.write_text(text.replace(*EDIT), encoding="utf-8")
-    journey.commit("Say the date in full")
+    journey.commit("Say "some 17" for "about 17" miles")
 
 
 def show(run: Path) -> None:

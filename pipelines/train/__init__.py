@@ -124,6 +124,7 @@ def _with_adapter(base: Path, adapter: Path | None, recipe: Recipe) -> PeftModel
     config = LoraConfig(
         r=recipe.train.rank,
         lora_alpha=recipe.train.alpha,
+        lora_dropout=recipe.train.dropout,
         target_modules="all-linear",
         modules_to_save=["embed_tokens"] if embeddings else None,
         ensure_weight_tying=embeddings,

@@ -225,9 +225,9 @@ class Site:
         }
 
     def unfinished(self) -> list[str]:
-        """What a stop must not leave: a stage half-written, a release half-published."""
+        """What must not be left: the folder of a stage half-written, of a release half-published."""
         found = [path for top in ("runs", "releases") for path in (self.path / top).rglob(".*")]
-        return [path.name for path in found if path.name not in (".lock", ".gitkeep")]
+        return [path.name for path in found if path.is_dir()]
 
 
 def new_site(path: Path, **sections: Mapping[str, object]) -> Site:
