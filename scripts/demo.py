@@ -46,7 +46,7 @@ def edit(journey: Journey) -> None:
     if text.count(EDIT[0]) != 1:
         raise SystemExit(f"{path} no longer holds {EDIT[0]!r} once; mend EDIT in scripts/demo.py.")
     path.write_text(text.replace(*EDIT), encoding="utf-8")
-    journey.commit("Say "some 17" for "about 17" miles")
+    journey.commit("Say some for about")
 
 
 def show(run: Path) -> None:

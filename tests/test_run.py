@@ -182,6 +182,16 @@ def test_a_renamed_leaf_does_nothing(grown: Site) -> None:
     assert_nothing_to_do(grown, "main")
 
 
+def test_a_branch_that_renames_a_leaf_keeps_what_main_edited_in_it(zero: Site) -> None:
+    zero.repo.branch("names").move(f"taxonomy/{COLOUR}", "taxonomy/foundational_skills/paint")
+    zero.repo.commit("Another name")
+    zero.repo.checkout("main")
+    edit_answer(zero, COLOUR, zero.head().leaves[COLOUR].exam.shown[0])
+    zero.run()
+    zero.repo.checkout("names")
+    assert_nothing_to_do(zero, "main")
+
+
 def test_formatting_author_and_attribution_do_nothing(zero: Site) -> None:
     path = zero.taxonomy / MILL / "qna.yaml"
     text = path.read_text(encoding="utf-8").replace("created_by: ada", "created_by: 'grace'  # me")
