@@ -372,6 +372,15 @@ def test_a_verdict_that_is_not_accepted_gives_no_release(zero: Site) -> None:
     assert zero.run().evaluation is None
 
 
+def test_the_verdict_of_another_release_is_not_shown(zero: Site, made_grown: Site) -> None:
+    """The latest run may have released to another target."""
+    shutil.rmtree(zero.path / "runs")
+    shutil.copytree(made_grown.path / "runs", zero.path / "runs")
+    outcome = zero.run()
+    assert outcome.release == zero.head().release
+    assert (outcome.directory, outcome.evaluation) == (None, None)
+
+
 # --- stopped and run again ---------------------------------------------------------------------
 
 
