@@ -125,7 +125,7 @@ def content_words(text: str) -> list[str]:
     return [word for word in words(text) if word[0].isalnum() and word.lower() not in FUNCTION]
 
 
-def facts(sentence: str, limit: int = 7) -> list[Fact]:
+def facts(sentence: str, limit: int = 4) -> list[Fact]:
     """What can be asked about one sentence: at most ``limit`` spans, the surest kinds first."""
     found: list[Fact] = []
     taken: set[tuple[int, int]] = set()
