@@ -285,21 +285,25 @@ def _evaluate(job: Job, new: Rows, old: Rows) -> Evaluation:
 
 
 def _students(job: Job) -> dict[str, Answerer]:
+    """The bare base, what users had, and what this run made; one object where they are the same."""
     from pipelines.backends.local import Student
 
-    def student(adapter: Path | None) -> Student:
-        limits = (job.recipe.evaluate.new_tokens, job.recipe.threads)
-        return Student(job.base, adapter, *limits)
+    def student(base: Path, adapter: Path | None) -> Student:
+        return Student(base, adapter, job.recipe.evaluate.new_tokens, job.recipe.threads)
 
-    base = student(None)
-    if job.plan.action == "bootstrap":
-        return {"base": base, "previous": base, "candidate": base}
-    before = job.adapter_of(job.plan.previous)
+    base = student(job.base, None)
     made = job.directory / "adapter"
-    candidate = student(made) if (made / "adapter_config.json").is_file() else base
+    candidate = student(job.base, made) if (made / "adapter_config.json").is_file() else base
+    before = job.now.previous
+    if before is None:
+        return {"base": base, "previous": base, "candidate": candidate}
+    # A rebuild from nothing has another base than the release that it is compared with.
+    home = job.now.target.base(before.base_model.revision)
+    adapter = job.adapter_of(before.release)
+    same = home == job.base and adapter is None
     return {
         "base": base,
-        "previous": student(before) if before else base,
+        "previous": base if same else student(home, adapter),
         "candidate": candidate,
     }
 

@@ -24,7 +24,6 @@ from pipelines.train.data import Batch, Encoded, batches, encode
 from pipelines.train.loop import Say, scratch_optimizers, train
 from pipelines.train.student import fresh_model, train_tokenizer
 
-VERSION = 1
 Conversations = Mapping[str, Sequence[tuple[Message, ...]]]
 
 
