@@ -318,6 +318,26 @@ def test_a_withdrawn_leaf_is_rebuilt_away(grown: Site) -> None:
     assert_nothing_to_do(grown)
 
 
+def test_a_leaf_of_release_zero_is_rebuilt_away_from_nothing(grown: Site) -> None:
+    """No release is clean: a new base is trained, and compared with what users had."""
+    before = grown.head()
+    gone = sorted(set(before.leaves) - {TOWER})[0]
+    assert grown.graft("release", "withdraw", gone, "--reason", "no licence").returncode == 0
+    outcome = grown.run()
+    assert outcome.plan.action == "bootstrap"
+    manifest = grown.head()
+    assert (manifest.previous, manifest.continues) == (before.release, None)
+    assert sorted(manifest.leaves) == sorted(set(before.leaves) - {gone})
+    assert manifest.base_model.revision != before.base_model.revision
+    assert calls(grown) == {"made": 0, "reused": 0}
+    assert outcome.directory is not None
+    lines = (outcome.directory / "evaluation" / "items.jsonl").read_text("utf-8").splitlines()
+    asked = [json.loads(line) for line in lines]
+    assert any(item["previous"] != item["candidate"] for item in asked)
+    assert_sound(grown, releases=3)
+    assert_nothing_to_do(grown)
+
+
 def test_a_rebuild_on_a_branch_that_lacks_a_leaf_takes_its_rows_from_the_release(
     grown: Site,
 ) -> None:
