@@ -419,7 +419,7 @@ def test_a_bug_keeps_its_traceback_and_is_70(graft: Graft, monkeypatch: pytest.M
     def crash(args: object) -> int:
         raise ZeroDivisionError("nobody thought of this")
 
-    monkeypatch.setattr(cli, "_doctor", crash)
+    monkeypatch.setattr(cli.doctor, "command", crash)
     code, out, err = graft("doctor")
     assert (code, out) == (EXIT_BUG, "")
     assert err.startswith("Traceback (most recent call last):")

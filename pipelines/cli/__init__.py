@@ -1,0 +1,75 @@
+"""The command line: ``graft`` = ``python -m pipelines``. Run ``graft --help``.
+
+A command is a module of this package with ``HELP``, ``arguments`` and ``command``, and a line in
+``COMMANDS``; heavy imports stay inside functions, so that ``graft check`` starts at once. Results go to
+standard output, progress to standard error. Exit codes are those of ``errors``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pipelines.cli import check, diff, doctor, log, release, run, status
+from pipelines.cli.common import add_parser
+from pipelines.errors import EXIT_BUG, EXIT_OK, EXIT_RESUMABLE, GraftError
+
+
+class Command(Protocol):
+    """What each module of this package offers."""
+
+    HELP: str
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the command's own arguments; one with actions sets ``command`` on theirs."""
+        ...
+
+
+COMMANDS: dict[str, Command] = {
+    "check": check,
+    "diff": diff,
+    "run": run,
+    "status": status,
+    "log": log,
+    "release": release,
+    "doctor": doctor,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    # Read once, when torch starts its threads: idle ones sleep, or a busy core slows each step tenfold.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    args = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = args.command
+    try:
+        return command(args)
+    except GraftError as error:
+        print(f"graft: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("graft: stopped; run the same command again to go on from here.", file=sys.stderr)
+        return EXIT_RESUMABLE
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except Exception:
+        traceback.print_exc()
+        print("graft: this is a bug of Graft's; please report it with the above.", file=sys.stderr)
+        return EXIT_BUG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="graft", description="Grow a language model from a taxonomy of skills and knowledge."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        added = add_parser(commands, name, module.HELP)
+        added.set_defaults(command=getattr(module, "command", None))
+        module.arguments(added)
+    return parser

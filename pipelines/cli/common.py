@@ -1,0 +1,68 @@
+"""What several commands share: options, the taxonomy they work on, and where they talk."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.errors import GraftError, UsageError
+
+if TYPE_CHECKING:
+    from pipelines.situation import Options
+
+
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
+) -> argparse.ArgumentParser:
+    """The parser of one command, with what every command takes."""
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.add_argument(
+        "--taxonomy", type=Path, metavar="DIR", help="another tree (default: taxonomy/, or .)"
+    )
+    return parser
+
+
+def taxonomy(args: argparse.Namespace) -> Path:
+    """The tree to work on: as named, else taxonomy/ here, else here if it is laid out as one."""
+    if args.taxonomy is not None:
+        if not args.taxonomy.is_dir():
+            raise UsageError(f"--taxonomy {args.taxonomy}: there is no such folder.")
+        return Path(args.taxonomy)
+    tops = ("knowledge", "compositional_skills", "foundational_skills")
+    if Path("taxonomy").is_dir():
+        return Path("taxonomy")
+    if any(Path(top).is_dir() for top in tops):
+        return Path()
+    raise UsageError("There is no taxonomy/ here; go to the repository's root or name --taxonomy.")
+
+
+def target_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", help="where releases live (default: folder:releases/)")
+
+
+def options(args: argparse.Namespace) -> Options:
+    from pipelines.situation import Options
+
+    root = taxonomy(args)
+    return Options(
+        taxonomy=root,
+        recipe=getattr(args, "recipe", "tiny"),
+        base=getattr(args, "base", None),
+        target=args.target or "folder:releases",
+        runs=getattr(args, "run", None) or Path("runs"),
+        cache=Path(os.environ.get("GRAFT_CACHE", ".graft")),
+    )
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def read_text(path: Path, missing: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        raise GraftError(missing) from None

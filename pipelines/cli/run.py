@@ -1,0 +1,65 @@
+"""``graft run``: generate, train, evaluate, report and release what changed."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from pipelines.cli.common import options, say, target_option
+from pipelines.errors import EXIT_FINDINGS, EXIT_OK
+
+if TYPE_CHECKING:
+    from pipelines.records import Plan
+
+HELP = "generate, train, evaluate, report and release what changed"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recipe", default="tiny", help="a recipe's name or file (default: tiny)")
+    parser.add_argument(
+        "--base", help="the branch that this one leaves; only its own changes count"
+    )
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="where runs are kept (default: runs/)"
+    )
+    parser.add_argument(
+        "--plan", action="store_true", help="say what would be done, and do nothing"
+    )
+    target_option(parser)
+
+
+def command(args: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
+    from pipelines.run import plan, run
+
+    wanted = options(args)
+    if args.plan:
+        _, _, decided = plan(wanted)
+        print_plan(decided)
+        return EXIT_OK
+    outcome = run(wanted, say)
+    if outcome.evaluation is not None and outcome.directory is not None:
+        print(f"verdict: {outcome.evaluation.verdict}")
+        for reason in outcome.evaluation.reasons:
+            print(f"  {reason}")
+        print(f"report:  {outcome.directory / 'report' / 'report.html'}")
+    print(f"release: {outcome.release or 'none'}")
+    if outcome.plan.action == "nothing":
+        print("Nothing to do.")
+    return EXIT_OK if outcome.accepted else EXIT_FINDINGS
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def print_plan(decided: Plan) -> None:
+    print(f"{decided.action}: {decided.reason}")
+    print(f"compares with: {decided.previous or 'nothing'}")
+    print(f"continues:     {decided.continues or 'nothing'}")
+    for leaf in decided.learn:
+        print(f"  learn {leaf}{' (corrected)' if leaf in decided.corrected else ''}")
+    for gone in decided.retired:
+        print(f"  drop  {gone.leaf} ({gone.reason})")
