@@ -6,26 +6,12 @@ left out means. Out: a frozen ``Policy``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.check.schemas import violations
 from pipelines.errors import GraftError
+from pipelines.policy import Policy as Policy
 from pipelines.yaml_source import as_error, read_yaml
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """``licences``: the SPDX identifiers that an attribution.txt may name."""
-
-    licences: tuple[str, ...] = (
-        "CC0-1.0",
-        "CDLA-Permissive-2.0",
-        "CC-BY-4.0",
-        "CC-BY-SA-4.0",
-        "Apache-2.0",
-        "MIT",
-    )
 
 
 def load_policy(path: Path | None) -> Policy:
