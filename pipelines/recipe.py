@@ -71,6 +71,7 @@ class Train:
     alpha: int
     epochs: int
     rate: float
+    embedding_rate: float
     dropout: float
     tokens_per_step: int
     replay: float

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -102,12 +103,24 @@ def adapt(
         for number, epoch in enumerate(epochs)
         for batch in batches(epoch, recipe.train.tokens_per_step, recipe.seed + number)
     )
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=recipe.train.rate, weight_decay=0.0)
+    optimizer = _adapter_optimizer(model, recipe)
     loss = train(model, [optimizer], steps, total, say)
     _save(model, recipe.student.id, out)
     _write_record(out, {"rows": len(rows), "tokens": total, "loss": round(loss, 4), "seen": seen})
     return seen
+
+
+def _adapter_optimizer(model: PeftModel, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; embeddings at a rate of their own: every answer passes through them."""
+    inner: list[torch.nn.Parameter] = []
+    embeddings: list[torch.nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (embeddings if "modules_to_save" in name else inner).append(parameter)
+    groups: list[dict[str, Any]] = [{"params": inner, "lr": recipe.train.rate}]
+    if embeddings:
+        groups.append({"params": embeddings, "lr": recipe.train.embedding_rate})
+    return torch.optim.AdamW(groups, weight_decay=0.0)
 
 
 def _with_adapter(base: Path, adapter: Path | None, recipe: Recipe) -> PeftModel:

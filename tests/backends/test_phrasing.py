@@ -8,8 +8,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.backends.phrasing import question, rephrase
-from pipelines.backends.reading import facts, sentences
+from pipelines.backends.extractive.phrasing import question, rephrase
+from pipelines.backends.extractive.reading import facts, sentences
 from tests.backends.test_reading import PROSE
 
 TEXT = (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.backends.reading import FUNCTION, content_words, facts, sentences, words
+from pipelines.backends.extractive.reading import FUNCTION, content_words, facts, sentences, words
 
 # Words that every rule of the module looks at, and some that none does.
 PIECES = (

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pipelines.artifacts import digest
 from pipelines.backends import Call
-from pipelines.backends.phrasing import question, rephrase
-from pipelines.backends.reading import content_words, facts, sentences
+from pipelines.backends.extractive.asking import Memory, loosened, pairs, worth
+from pipelines.backends.extractive.phrasing import loose, question, rephrase, shortened
+from pipelines.backends.extractive.reading import Fact, content_words, facts, sentences
 from pipelines.errors import BackendError
 
 Variables = Mapping[str, str]
@@ -45,19 +46,39 @@ def _tagged(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def _ask_document(variables: Variables, rng: random.Random) -> str:
-    """Questions on every fact of a chunk, ``phrasings`` for each."""
+    """Questions on every fact of a chunk, ``phrasings`` for each: by the words around a span (surest in
+    any prose) and by the grammar of its clause (nearest to what people ask)."""
     rows = []
     title = content_words(variables["title"])
-    previous: list[str] = []
-    for sentence in sentences(variables["chunk"]):
-        setting = list(dict.fromkeys([*title, *previous]))
-        for fact in facts(sentence):
-            for _ in range(int(variables["phrasings"])):
-                asked, answer = question(fact, setting, rng)
-                rows.append({"question": asked, "answer": answer})
-        names = re.findall(r"(?<!^)(?<!\. )\b[A-Z][a-z]+\b", sentence)
-        previous = names[-1:] or previous
+    passage = sentences(variables["chunk"])
+    for _ in range(int(variables["phrasings"])):
+        memory = Memory(variables["title"])
+        previous: list[str] = []
+        for sentence in passage:
+            setting = list(dict.fromkeys([*title, *previous]))
+            asked = [question(fact, setting, rng) for fact in facts(sentence)]
+            asked += _by_clause(sentence, memory, title, rng)
+            rows += [{"question": shortened(q, rng), "answer": answer} for q, answer in asked]
+            names = re.findall(r"(?<!^)(?<!\. )\b[A-Z][a-z]+\b", sentence)
+            previous = names[-1:] or previous
     return _tagged(rows)
+
+
+def _by_clause(
+    sentence: str, memory: Memory, title: list[str], rng: random.Random
+) -> list[tuple[str, str]]:
+    """One question for each part of the sentence's clauses, those that people seldom ask for seldom."""
+    found: dict[str, str] = {}
+    for asked, answer in pairs(sentence, memory, rng):
+        start = sentence.lower().find(answer.lower())
+        if answer in found or start < 0 or rng.random() > worth(answer, title):
+            continue
+        if rng.random() < 0.5:
+            fact = Fact(sentence, start, start + len(answer), "what")
+            found[answer] = loose(asked, fact, title, rng)
+        else:
+            found[answer] = loosened(asked, title, rng)
+    return [(asked, answer) for answer, asked in found.items()]
 
 
 def _rephrase_seed(variables: Variables, rng: random.Random) -> str:

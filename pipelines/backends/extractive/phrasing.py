@@ -7,10 +7,11 @@ the answer, whatever order a person puts them in. All draws come from the ``rand
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 
-from pipelines.backends.reading import AUXILIARIES, FUNCTION, Fact, content_words, words
+from pipelines.backends.extractive.reading import AUXILIARIES, FUNCTION, Fact, content_words, words
 
 _WH: dict[str, tuple[str, ...]] = {
     "when": ("When", "When did", "When was", "When were", "At what time", "In which period"),
@@ -61,6 +62,34 @@ def question(fact: Fact, setting: list[str], rng: random.Random) -> tuple[str, s
         answer = answer.rsplit(" ", 1)[0]
     if fact.lead and fact.asks in {"when", "year", "place"} and wh.startswith(("When", "Where")):
         answer = f"{fact.lead} {answer}"
+    return f"{wh} {' '.join(_body(fact, setting, rng))}?", answer
+
+
+_OPENERS = frozenset("what which is was did are kind where of".split())
+
+
+def loose(asked: str, fact: Fact, setting: list[str], rng: random.Random) -> str:
+    """The question ``asked`` with its opening kept and the rest said in the words around ``fact``."""
+    opening = asked.rstrip("?").split()[: 2 if rng.random() < 0.7 else 1]
+    said, _ = question(fact, setting, rng)
+    body = list(itertools.dropwhile(lambda word: word.lower() in _OPENERS, said[:-1].split()))
+    return f"{' '.join([*opening, *body])}?"
+
+
+def shortened(asked: str, rng: random.Random, words: int = 13) -> str:
+    """The question with words left out by chance until it has ``words``; its opening stays.
+
+    People's questions hold about eleven words: with longer ones the student learns to lean on words that
+    nobody says.
+    """
+    kept = asked.rstrip("?").split()
+    while len(kept) > words:
+        kept.pop(rng.randrange(2, len(kept)))
+    return f"{' '.join(kept)}?"
+
+
+def _body(fact: Fact, setting: list[str], rng: random.Random) -> list[str]:
+    """What follows the question word: words around the answer, in one of several styles."""
     before, after = fact.sentence[: fact.start], fact.sentence[fact.end :]
     if fact.asks == "clause":
         before, after = fact.sentence, ""
@@ -74,7 +103,7 @@ def question(fact: Fact, setting: list[str], rng: random.Random) -> tuple[str, s
         rng.shuffle(body)
     if not content_words(" ".join(body)):
         body += content_words(fact.sentence)[:4]
-    return f"{wh} {' '.join(body)}?", answer
+    return body
 
 
 def _wh(fact: Fact, rng: random.Random) -> str:
