@@ -81,6 +81,11 @@ def spaceless(text: str) -> int:
     return len(_SPACELESS_CHARACTER.findall(text))
 
 
+def has_spaceless(text: str) -> bool:
+    """Whether any character of ``text`` does."""
+    return _SPACELESS_CHARACTER.search(text) is not None
+
+
 def count_words(text: str) -> float:
     """The length of a text in words; each character of a script without spaces is half a one."""
     spaced, characters = _SPACELESS_CHARACTER.subn(" ", text)
