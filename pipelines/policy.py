@@ -73,7 +73,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         "sexual content",
-        ("pornography", "pornographic", "sexual abuse", "sexual assault", "rape", "incest"),
+        ("pornography", "pornographic", "sexual abuse", "sexual assault", "incest"),
     ),
     (
         "weapons and violence",

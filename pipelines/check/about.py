@@ -10,8 +10,8 @@ from typing import Literal
 class About:
     """One line of what the rule asks for and one of how to mend it.
 
-    ``upstream``: what it finds is also an error to instructlab-schema, so it counts for
-    ``--compat instructlab``. ``deviation``: where it is knowingly stricter than that, in a sentence.
+    ``upstream``: instructlab-schema finds the like, so it has a say under ``--compat instructlab``.
+    ``deviation``: where it is knowingly stricter than that, in a sentence.
     """
 
     severity: Literal["error", "warning", "both"]

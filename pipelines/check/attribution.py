@@ -61,6 +61,5 @@ RULE = LeafRule(
         "attribution.txt is there, complete, and names licences that the policy permits; for version 1 "
         "a missing one is only a warning.",
         "Write a block for each source: title, link, licence, creators.",
-        upstream=True,
     ),
 )

@@ -16,14 +16,14 @@ from pipelines.records import Finding
 _PROSE = frozenset(
     ("question", "answer", "context", "task_description", "domain", "document_outline")
 )
-_COMMENT = re.compile(r"[ \t]+(#[^\n]*)")
+_COMMENT = re.compile(r" +(#[^\n]*)")
 _LONGEST_HINT = 120
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
     """Yield a finding at each such `#`, with the text as it was probably meant."""
     raw = leaf.reading.text or ""
-    if leaf.source is None or (" #" not in raw and "\t#" not in raw):
+    if leaf.source is None or " #" not in raw:
         return
     for at, node in scalars(leaf.source):
         if node.style or not at or at[-1] not in _PROSE:  # quoted, or a block

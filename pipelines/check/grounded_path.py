@@ -31,7 +31,7 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
         message = (
             f"The seeds have contexts, and the skill does not lie below {show(_FOLDER + '/')}."
         )
-        hint = f"Move it to {show('/'.join([parts[0], _FOLDER, *parts[1:]]))}."
+        hint = f"Move it to `{'/'.join([parts[0], _FOLDER, *parts[1:]])}`."
         place = leaf.source.key_at(("seed_examples", min(having), "context"))
     else:
         return

@@ -19,7 +19,7 @@ def find_identities(text: str) -> Iterator[tuple[str, int, int]]:
     for kind, pattern, valid in _KINDS:
         for match in pattern.finditer(text):
             compact = re.sub(r"[\s.\-]", "", match[0]).upper()
-            if len(set(compact)) > 2 and valid(_plain(compact)):
+            if len(set(compact)) > 1 and valid(_plain(compact)):
                 yield kind, match.start(), match.end()
 
 
@@ -34,8 +34,17 @@ def _plain(compact: str) -> str:
     return "".join(str(int(c)) if c.isdecimal() else c for c in compact)
 
 
+_CARD_LENGTHS = {
+    "2": (16,),
+    "3": (14, 15, 16),
+    "4": (13, 16, 19),
+    "5": (16,),
+    "6": (16, 17, 18, 19),
+}
+
+
 def _card(digits: str) -> bool:
-    return digits[0] in "23456" and luhn(digits)
+    return len(digits) in _CARD_LENGTHS.get(digits[0], ()) and luhn(digits)
 
 
 def _iban(text: str) -> bool:

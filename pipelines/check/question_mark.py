@@ -109,7 +109,11 @@ def _asks_in_english(first: str, second: str, words: list[str]) -> bool:
         return True
     if first == "how":
         return second in _HOW
-    return first == "what" and second not in ("a", "an") and not _VERBS.isdisjoint(words[2:])
+    return (
+        first == "what"
+        and second not in ("a", "an", "follows")
+        and not _VERBS.isdisjoint(words[2:])
+    )
 
 
 def mark_for(text: str) -> str:

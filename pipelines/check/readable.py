@@ -31,6 +31,7 @@ ABOUT = {
         "The file is one valid YAML document without tags and invisible characters.",
         "Look for missing quotes, wrong indentation and tabs where the finding points.",
         upstream=True,
+        deviation="Numbers and dates of more than 200 characters are refused.",
     ),
     "alias": About(
         "error",
@@ -51,14 +52,14 @@ ABOUT = {
         "No key stands twice in one mapping.",
         "Keep one of them.",
         upstream=True,
-        deviation="A duplicate key is an error for version 1 too, where upstream silently keeps the last.",
+        deviation="An error for version 1 too, where upstream silently keeps the last one.",
     ),
     "empty": About(
         "error",
         "The file holds something.",
         "Fill it in, or delete the file.",
         upstream=True,
-        deviation="An empty file is an error, where upstream only warns.",
+        deviation="An error, where upstream only warns.",
     ),
 }
 

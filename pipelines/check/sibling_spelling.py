@@ -39,7 +39,7 @@ def check(tree: TreeSubject, policy: Policy) -> Iterator[Finding]:
                 f"The folder {show(posixpath.join(parent, odd))} is spelled nearly like "
                 f"{show(kept)} beside it."
             )
-            hint = f"If the same is meant, move it to {show(posixpath.join(parent, kept))}."
+            hint = f"If the same is meant, move it to `{posixpath.join(parent, kept)}`."
             yield Finding("sibling-spelling", "warning", path, 1, 1, message, hint)
 
 
