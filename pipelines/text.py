@@ -12,8 +12,6 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-from rapidfuzz import fuzz
-
 NEAR = 0.9
 CONTAINED_TOKENS = 4
 
@@ -120,6 +118,9 @@ def too_close(a: str, b: str) -> bool:
 
 def _similarity(a: str, b: str, cutoff: float) -> float:
     """As ``similarity``; anything below ``cutoff`` may come back as 0."""
+    # Loaded when two texts are first compared: most checks of one file never do.
+    from rapidfuzz import fuzz
+
     first, second = normalise(a), normalise(b)
     if not first or not second:
         return float(first == second and a.split() == b.split())

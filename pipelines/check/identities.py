@@ -1,7 +1,7 @@
-"""Numbers that name a person, known by their check digits.
+"""Numbers that name a person: known by their check digits, telephone numbers by their form.
 
-In: a text. Out: kind, start and end of each. One number in eleven would pass some of the tests by chance,
-so each form has to stand alone, neither inside a longer number nor beside a unit or a currency.
+In: a text. Out: kind and offset of each. One number in eleven would pass some of the tests by chance, so
+each form has to stand alone, neither inside a longer number nor beside a unit or a currency.
 """
 
 from __future__ import annotations
@@ -13,14 +13,42 @@ from functools import partial
 # Neither a longer number or word before or after, nor a decimal part, nor a currency sign.
 _ALONE = r"(?<![\w$€£¥#+/=%])(?<!\d[.,-])(?:{0})(?![\w%€$£¥/=])(?![.,-]\d)"
 
+_BETWEEN = r"[ .\-/\u00a0\u2010\u2011]?"
+_PHONE = re.compile(
+    r"(?<![\w.+$€£])(?:"
+    rf"(?:[+＋]\d{{1,3}}|00[1-9]\d{{0,2}}){_BETWEEN}(?:\(0?\d{{1,4}}\)|\d{{1,4}}){_BETWEEN}\d{{2,4}}(?:{_BETWEEN}\d{{2,4}}){{1,3}}"
+    rf"|\(\d{{2,5}}\) ?\d{{2,4}}(?:{_BETWEEN}\d{{2,4}}){{1,3}}"
+    r"|(?:1[ .-])?\d{3}([.-])\d{3}\1\d{4}"
+    r"|(?!\d{5}-\d{4}(?!\d))0[1-9]\d{0,3}[ /-]\d{2,4}(?:[ -]?\d{2,4}){1,3}"
+    r")(?![\w%€$£])(?![.,/-]\d)"
+)
+# Numbers kept for fiction: +1 … 555 01xx, London 7946 0xxx, Britain 01632 96….
+_FICTION = re.compile(r"555\D?01\d\d$|7946\D?0\d\d\d$|01632\D?96")
+_PHONE_DIGITS = range(7, 16)
 
-def find_identities(text: str) -> Iterator[tuple[str, int, int]]:
-    """Every number whose check digit is right, with the offsets where it stands."""
+
+def find_numbers(text: str) -> Iterator[tuple[str, int]]:
+    """Every number of a person, with the offset where it stands."""
+    taken: list[tuple[int, int]] = []
+    for kind, start, end in (*_identities(text), *_phones(text)):
+        if not any(start < other_end and other_start < end for other_start, other_end in taken):
+            taken.append((start, end))
+            yield kind, start
+
+
+def _identities(text: str) -> Iterator[tuple[str, int, int]]:
     for kind, pattern, valid in _KINDS:
         for match in pattern.finditer(text):
             compact = re.sub(r"[\s.\-]", "", match[0]).upper()
             if len(set(compact)) > 1 and valid(_plain(compact)):
                 yield kind, match.start(), match.end()
+
+
+def _phones(text: str) -> Iterator[tuple[str, int, int]]:
+    for match in _PHONE.finditer(text):
+        digits = sum(char.isdigit() for char in match[0])
+        if digits in _PHONE_DIGITS and not _FICTION.search(match[0]):
+            yield "a telephone number", match.start(), match.end()
 
 
 def luhn(digits: str) -> bool:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 
 from pipelines.check.about import About
-from pipelines.check.identities import find_identities
 from pipelines.check.passages import MOST, Passage, everything, place
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
@@ -25,18 +24,6 @@ _NOBODY = re.compile(
 _FORGES = re.compile(r"(?:git|noreply|no-reply)@", re.IGNORECASE)
 # Seven digits or more with what people put between them: nothing else can be a number of a person.
 _DIGITS = re.compile(r"\d(?:[ ().\-/\u00a0\u2010-\u2013]*\d){6,}")
-_BETWEEN = r"[ .\-/\u00a0\u2010\u2011]?"
-_PHONE = re.compile(
-    r"(?<![\w.+$€£])(?:"
-    rf"(?:[+＋]\d{{1,3}}|00[1-9]\d{{0,2}}){_BETWEEN}(?:\(0?\d{{1,4}}\)|\d{{1,4}}){_BETWEEN}\d{{2,4}}(?:{_BETWEEN}\d{{2,4}}){{1,3}}"
-    rf"|\(\d{{2,5}}\) ?\d{{2,4}}(?:{_BETWEEN}\d{{2,4}}){{1,3}}"
-    r"|(?:1[ .-])?\d{3}([.-])\d{3}\1\d{4}"
-    r"|0[1-9]\d{0,3}[ /-]\d{2,4}(?:[ -]?\d{2,4}){1,3}"
-    r")(?![\w%€$£])(?![.,/-]\d)"
-)
-# Numbers kept for fiction: +1 … 555 01xx, London 7946 0xxx, Britain 01632 96….
-_FICTION = re.compile(r"555\D?01\d\d$|7946\D?0\d\d\d$|01632\D?96")
-_PHONE_DIGITS = range(7, 16)
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
@@ -64,20 +51,10 @@ def _found(passage: Passage) -> Iterator[tuple[str, int]]:
                 yield "an e-mail address", match.start()
     if not _DIGITS.search(text):
         return
-    taken: list[tuple[int, int]] = []
-    for kind, start, end in find_identities(text):
-        if not _overlaps(start, end, taken):
-            taken.append((start, end))
-            yield kind, start
-    for match in _PHONE.finditer(text):
-        digits = sum(char.isdigit() for char in match[0])
-        fiction = digits not in _PHONE_DIGITS or _FICTION.search(match[0])
-        if not fiction and not _overlaps(match.start(), match.end(), taken):
-            yield "a telephone number", match.start()
+    # Loaded where there is a reason to: its patterns take a while to be made ready.
+    from pipelines.check.identities import find_numbers
 
-
-def _overlaps(start: int, end: int, taken: list[tuple[int, int]]) -> bool:
-    return any(start < other_end and other_start < end for other_start, other_end in taken)
+    yield from find_numbers(text)
 
 
 RULE = LeafRule(

@@ -57,10 +57,9 @@ _OPENING_VERBS = frozenset("is are was were does did can could would should".spl
 _SUBJECTS = frozenset("i you he she it we they the a an this that these those there any".split())
 _HOW = frozenset("many much long far old often tall high big deep fast large wide heavy".split())
 # Whole texts of Chinese, Japanese and Korean, whose questions show at their end or beginning.
-_EAST = re.compile(
+_EAST = (
     r"(?:.*(?:吗|什么|哪里|哪儿|哪个|多少|几个|谁)|(?:为什么|为何|谁|哪|什么).*|.*(?:何|誰|どこ|なぜ|いつ|どれ|どちら|いくつ|いくら)"
-    r"(?:です)?|.*(?:습니까|ㅂ니까|입니까|나요|은가요|는가요|인가요))[。.．]?",
-    re.DOTALL,
+    r"(?:です)?|.*(?:습니까|ㅂ니까|입니까|나요|은가요|는가요|인가요))[。.．]?"
 )
 _EAST_LETTER = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 _WORD = re.compile(r"[^\s\"“”„«»()\[\]¿¡:,.!]+")
@@ -91,7 +90,7 @@ def asks(text: str) -> bool:
     if "¿" in text:
         return True
     if _EAST_LETTER.search(text):
-        return bool(_EAST.fullmatch(text.strip()))
+        return bool(re.fullmatch(_EAST, text.strip(), re.DOTALL))
     words = [word.casefold().replace("’", "'") for word in _WORD.findall(text[:200])[:5]]
     if len(words) < 2 or "!" in text:
         return False

@@ -20,45 +20,42 @@ from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.records import Finding
 
 # Kind, a text that must stand somewhere for the pattern to be worth a try, the pattern; group 1 is
-# the secret part.
-_FORMATS = tuple(
-    (kind, hint, re.compile(pattern))
-    for kind, hint, pattern in (
-        ("a GitHub token", "gh", r"\bgh[pousr]_([A-Za-z0-9]{36,})"),
-        ("a GitHub token", "github_pat_", r"\bgithub_pat_(\w{60,})"),
-        ("a GitLab token", "glpat-", r"\bglpat-([\w-]{20,100})"),
-        ("an AWS key", "A", r"\b(?:AKIA|ASIA)([A-Z2-7]{16})\b"),
-        ("a Google API key", "AIza", r"\bAIza([\w-]{35})"),
-        ("an API key", "sk-", r"\bsk-((?:ant-|proj-|svcacct-)?[A-Za-z0-9_-]{32,200})"),
-        ("a Hugging Face token", "hf_", r"\bhf_([A-Za-z0-9]{30,})"),
-        ("a Slack token", "xox", r"\bxox[abeoprs]-([A-Za-z0-9-]{20,100})"),
-        ("a Slack webhook", "hooks.slack", r"hooks\.slack\.com/services/(T\w+/B\w+/\w{20,})"),
-        ("a Stripe key", "k_live_", r"\b[sr]k_live_([A-Za-z0-9]{20,})"),
-        ("an npm token", "npm_", r"\bnpm_([A-Za-z0-9]{36})\b"),
-        ("a PyPI token", "pypi-", r"\bpypi-(AgE[\w-]{50,300})"),
-        ("a SendGrid key", "SG.", r"\bSG\.([\w-]{22}\.[\w-]{43})\b"),
-        ("a Telegram token", ":AA", r"\b\d{8,10}:(AA[\w-]{33})\b"),
-        ("a signed web token", "eyJ", r"\beyJ[\w-]{10,999}\.eyJ[\w-]{10,999}\.([\w-]{20,999})"),
-        (
-            "a private key",
-            "PRIVATE KEY",
-            r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----\s+([A-Za-z0-9+/=]{32,})",
-        ),
-        (
-            "a password in an address",
-            "://",
-            r"\b[A-Za-z][\w+.-]{0,20}://[^\s/:@]{1,99}:([^\s/@]{3,200})@\w",
-        ),
-        (
-            "a key or password",
-            "",
-            r"(?i)(?:api_?-?key|secret|token|passw(?:or)?d|access_?-?key)[\w-]{0,20}"
-            r"[\"']?\s*[:=]\s*[\"']?([A-Za-z0-9+/_=-]{20,})",
-        ),
-    )
+# the secret part. `re` makes them ready on first use, which most checks never come to.
+_FORMATS = (
+    ("a GitHub token", "gh", r"\bgh[pousr]_([A-Za-z0-9]{36,})"),
+    ("a GitHub token", "github_pat_", r"\bgithub_pat_(\w{60,})"),
+    ("a GitLab token", "glpat-", r"\bglpat-([\w-]{20,100})"),
+    ("an AWS key", "A", r"\b(?:AKIA|ASIA)([A-Z2-7]{16})\b"),
+    ("a Google API key", "AIza", r"\bAIza([\w-]{35})"),
+    ("an API key", "sk-", r"\bsk-((?:ant-|proj-|svcacct-)?[A-Za-z0-9_-]{32,200})"),
+    ("a Hugging Face token", "hf_", r"\bhf_([A-Za-z0-9]{30,})"),
+    ("a Slack token", "xox", r"\bxox[abeoprs]-([A-Za-z0-9-]{20,100})"),
+    ("a Slack webhook", "hooks.slack", r"hooks\.slack\.com/services/(T\w+/B\w+/\w{20,})"),
+    ("a Stripe key", "k_live_", r"\b[sr]k_live_([A-Za-z0-9]{20,})"),
+    ("an npm token", "npm_", r"\bnpm_([A-Za-z0-9]{36})\b"),
+    ("a PyPI token", "pypi-", r"\bpypi-(AgE[\w-]{50,300})"),
+    ("a SendGrid key", "SG.", r"\bSG\.([\w-]{22}\.[\w-]{43})\b"),
+    ("a Telegram token", ":AA", r"\b\d{8,10}:(AA[\w-]{33})\b"),
+    ("a signed web token", "eyJ", r"\beyJ[\w-]{10,999}\.eyJ[\w-]{10,999}\.([\w-]{20,999})"),
+    (
+        "a private key",
+        "PRIVATE KEY",
+        r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----\s+([A-Za-z0-9+/=]{32,})",
+    ),
+    (
+        "a password in an address",
+        "://",
+        r"\b[A-Za-z][\w+.-]{0,20}://[^\s/:@]{1,99}:([^\s/@]{3,200})@\w",
+    ),
+    (
+        "a key or password",
+        "",
+        r"(?i)(?:api_?-?key|secret|token|passw(?:or)?d|access_?-?key)[\w-]{0,20}"
+        r"[\"']?\s*[:=]\s*[\"']?([A-Za-z0-9+/_=-]{20,})",
+    ),
 )
 _SHORTEST = 20
-_SAMPLE = re.compile(
+_SAMPLE = (
     r"(?i)example|sample|placeholder|your|x{4}|\*{3}|\.{3}|^[<${\[]|^pass(?:word|wd)?$|^secret$"
     r"|0123456|1234567|SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
 )
@@ -78,7 +75,7 @@ def _secrets(leaf: LeafSubject) -> Iterator[Finding]:
         for kind, hint, pattern in _FORMATS:
             if hint not in passage.text:
                 continue
-            for match in pattern.finditer(passage.text):
+            for match in re.finditer(pattern, passage.text):
                 named = not hint
                 if match.start(1) in told or not _is_secret(match[1], named=named):
                     continue
@@ -97,7 +94,7 @@ def _worth_a_look(text: str) -> bool:
 
 def _is_secret(value: str, *, named: bool) -> bool:
     """Not a sample; where only a name announces it, as mixed as only a machine writes."""
-    if _SAMPLE.search(value) or len(set(value)) < min(8, len(value) - 1):
+    if re.search(_SAMPLE, value) or len(set(value)) < min(8, len(value) - 1):
         return False
     if not named:
         return True

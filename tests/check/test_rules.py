@@ -242,3 +242,12 @@ def test_importing_the_checks_loads_nothing_heavy() -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_every_rule_says_what_it_is_and_is_tested() -> None:
+    tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests/check").glob("test_*.py"))
+    for rule_id, rule in RULES.items():
+        assert rule.about is not None, rule_id
+        assert rule.about.says.endswith("."), rule_id
+        assert rule.about.mend.endswith("."), rule_id
+        assert f'"{rule_id}"' in tests, rule_id
