@@ -40,7 +40,7 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
             hint = "Name documents from its top folder, without `..` and without a leading `/`."
         elif "\\" in pattern:
             message = f"The pattern {show(pattern)} separates folders with a backslash."
-            hint = f"Write {show(pattern.replace(chr(92), '/'))}."
+            hint = f"Write `{pattern[:200].replace(chr(92), '/')}`."
         else:
             continue
         yield Finding("document-pattern", "error", leaf.file, *place, message, hint)

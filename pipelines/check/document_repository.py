@@ -40,9 +40,7 @@ def _problem(repository: str, policy: DocumentPolicy) -> tuple[str, str] | None:
     elif ssh:
         scheme, host = "ssh", ssh[1].lower()
     else:
-        example = (
-            f"Write {show('https://' + repository)}" if _BARE.fullmatch(repository) else beside
-        )
+        example = f"Write `https://{repository[:200]}`" if _BARE.fullmatch(repository) else beside
         message = (
             f"{show(repository)} is not the address of a Git repository; permitted: {permitted}."
         )
@@ -52,7 +50,7 @@ def _problem(repository: str, policy: DocumentPolicy) -> tuple[str, str] | None:
         rest = repository.split("://", 1)[-1] if address else f"{host}/{ssh[2]}" if ssh else ""
         if "https" in policy.schemes and scheme in ("http", "git", "ssh"):
             plain = rest.rpartition("@")[2]
-            return message, f"Write {show('https://' + plain)}, if it can be had there."
+            return message, f"Write `https://{plain[:200]}`, if it can be had there."
         return message, f"{beside}."
     if policy.hosts and host not in {allowed.lower() for allowed in policy.hosts}:
         message = f"Documents may not come from {show(host)} here."

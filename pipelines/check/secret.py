@@ -19,13 +19,14 @@ from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.records import Finding
 
-# Kind, a text that must stand somewhere for the pattern to be worth a try, the pattern; group 1 is
-# the secret part. `re` makes them ready on first use, which most checks never come to.
+# Kind, words one of which must stand somewhere for the pattern to be worth a try, the pattern; group 1
+# is the secret part. `re` makes them ready on first use, which most checks never come to.
+_NAMED = "a key or password"
 _FORMATS = (
-    ("a GitHub token", "gh", r"\bgh[pousr]_([A-Za-z0-9]{36,})"),
+    ("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", r"\bgh[pousr]_([A-Za-z0-9]{36,})"),
     ("a GitHub token", "github_pat_", r"\bgithub_pat_(\w{60,})"),
     ("a GitLab token", "glpat-", r"\bglpat-([\w-]{20,100})"),
-    ("an AWS key", "A", r"\b(?:AKIA|ASIA)([A-Z2-7]{16})\b"),
+    ("an AWS key", "AKIA ASIA", r"\b(?:AKIA|ASIA)([A-Z2-7]{16})\b"),
     ("a Google API key", "AIza", r"\bAIza([\w-]{35})"),
     ("an API key", "sk-", r"\bsk-((?:ant-|proj-|svcacct-)?[A-Za-z0-9_-]{32,200})"),
     ("a Hugging Face token", "hf_", r"\bhf_([A-Za-z0-9]{30,})"),
@@ -39,7 +40,7 @@ _FORMATS = (
     ("a signed web token", "eyJ", r"\beyJ[\w-]{10,999}\.eyJ[\w-]{10,999}\.([\w-]{20,999})"),
     (
         "a private key",
-        "PRIVATE KEY",
+        "-----BEGIN",
         r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----\s+([A-Za-z0-9+/=]{32,})",
     ),
     (
@@ -48,8 +49,8 @@ _FORMATS = (
         r"\b[A-Za-z][\w+.-]{0,20}://[^\s/:@]{1,99}:([^\s/@]{3,200})@\w",
     ),
     (
-        "a key or password",
-        "",
+        _NAMED,
+        "key Key KEY oken OKEN ecret ECRET assw ASSW",
         r"(?i)(?:api_?-?key|secret|token|passw(?:or)?d|access_?-?key)[\w-]{0,20}"
         r"[\"']?\s*[:=]\s*[\"']?([A-Za-z0-9+/_=-]{20,})",
     ),
@@ -72,15 +73,15 @@ def _secrets(leaf: LeafSubject) -> Iterator[Finding]:
         if passage is None or not _worth_a_look(passage.text):
             continue
         told: set[int] = set()
-        for kind, hint, pattern in _FORMATS:
-            if hint not in passage.text:
+        for kind, hints, pattern in _FORMATS:
+            if not any(hint in passage.text for hint in hints.split()):
                 continue
             for match in re.finditer(pattern, passage.text):
-                named = not hint
+                named = kind == _NAMED
                 if match.start(1) in told or not _is_secret(match[1], named=named):
                     continue
                 told.add(match.start(1))
-                place = offset_place(passage.text, match.start() if hint else match.start(1))
+                place = offset_place(passage.text, match.start(1) if named else match.start())
                 message = f"This looks like {kind}."
                 mend = "Delete it, and revoke it: what was pushed once stays in the history."
                 yield Finding("secret", "error", passage.path, *place, message, mend)
