@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-all test test-all check fix demo bench clean
+.PHONY: help setup setup-all test test-all check fix docs demo bench clean
 
 help:
 	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
@@ -22,6 +22,7 @@ help:
 	@echo "make test-all   all tests"
 	@echo "make check      ruff, mypy, import-linter and graft check; changes nothing"
 	@echo "make fix        let ruff mend and format the code"
+	@echo "make docs       write docs/rules.md and docs/cli.md from the code"
 	@echo "make bench      the figures in benchmarks/README.md"
 	@echo "make setup      install what the pipelines need; setup-all: tests and linters too"
 	@echo "make clean      remove .venv, caches, build products and runs/demo; runs and releases stay"
@@ -61,6 +62,9 @@ check: .venv/.all
 fix: .venv/.all
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: .venv/.all
+	$(BIN)/python scripts/regenerate_docs.py
 
 demo: .venv/.pipelines
 	$(BIN)/python scripts/demo.py

@@ -26,8 +26,72 @@ class DocumentPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitPolicy:
+    """How many words a text may have before a person is asked to look; contexts: of knowledge."""
+
+    skill_file_words: int = 2300
+    context_words: int = 500
+    question_words: int = 250
+    answer_words: int = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """One entry of ``exceptions``: a rule that does not hold for the paths of a glob, and why.
+
+    ``line`` and ``column`` are where it stands in graft.yaml.
+    """
+
+    rule: str
+    path: str
+    reason: str
+    line: int = field(default=1, compare=False)
+    column: int = field(default=1, compare=False)
+
+
+# Label → words and phrases. A short list that says little about ordinary subjects: an operator who
+# knows the taxonomy's readers replaces it.
+TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "self-harm",
+        (
+            *("suicide", "suicidal", "self-harm", "self-harming", "anorexia", "bulimia"),
+            *("Selbstmord", "Suizid", "suicidio", "自殺", "自杀", "самоубийство", "انتحار"),
+        ),
+    ),
+    (
+        "medical advice",
+        (
+            *("medical advice", "dosage", "overdose", "chemotherapy", "antidepressant"),
+            *("antidepressants", "opioid", "opioids", "miscarriage", "abortion"),
+        ),
+    ),
+    ("legal advice", ("legal advice", "sue for", "plead guilty", "asylum claim")),
+    (
+        "financial advice",
+        ("financial advice", "investment advice", "stock tip", "stock tips", "tax evasion"),
+    ),
+    (
+        "sexual content",
+        ("pornography", "pornographic", "sexual abuse", "sexual assault", "incest"),
+    ),
+    (
+        "weapons and violence",
+        (
+            *("explosives", "nerve agent", "sarin", "bioweapon", "homemade bomb", "pipe bomb"),
+            *("terrorist attack", "mass shooting", "genocide", "beheading", "torture"),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """``licences``: the SPDX identifiers that an attribution.txt may name."""
+    """``licences``: the SPDX identifiers (or LicenseRef-…) that an attribution.txt may name.
+
+    ``topics`` label leaves that a person should read, and never reject one. ``file`` is where the
+    policy was read, for messages about it.
+    """
 
     licences: tuple[str, ...] = (
         "CC0-1.0",
@@ -38,3 +102,7 @@ class Policy:
         "MIT",
     )
     documents: DocumentPolicy = field(default_factory=DocumentPolicy)
+    limits: LimitPolicy = field(default_factory=LimitPolicy)
+    topics: tuple[tuple[str, tuple[str, ...]], ...] = TOPICS
+    exceptions: tuple[Exemption, ...] = ()
+    file: str = field(default="graft.yaml", compare=False)

@@ -12,8 +12,6 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-from rapidfuzz import fuzz
-
 NEAR = 0.9
 CONTAINED_TOKENS = 4
 
@@ -81,6 +79,11 @@ def spaceless(text: str) -> int:
     return len(_SPACELESS_CHARACTER.findall(text))
 
 
+def has_spaceless(text: str) -> bool:
+    """Whether any character of ``text`` does."""
+    return _SPACELESS_CHARACTER.search(text) is not None
+
+
 def count_words(text: str) -> float:
     """The length of a text in words; each character of a script without spaces is half a one."""
     spaced, characters = _SPACELESS_CHARACTER.subn(" ", text)
@@ -115,6 +118,9 @@ def too_close(a: str, b: str) -> bool:
 
 def _similarity(a: str, b: str, cutoff: float) -> float:
     """As ``similarity``; anything below ``cutoff`` may come back as 0."""
+    # Loaded when two texts are first compared: most checks of one file never do.
+    from rapidfuzz import fuzz
+
     first, second = normalise(a), normalise(b)
     if not first or not second:
         return float(first == second and a.split() == b.split())

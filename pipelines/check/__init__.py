@@ -15,12 +15,31 @@ from pipelines.check import (
     attribution,
     blank_text,
     case_clash,
+    created_by,
+    cut_text,
+    document_commit,
+    document_pattern,
+    document_repository,
     documents,
+    echoed_question,
     file_name,
+    grounded_path,
+    length,
+    mixed_context,
     nested_leaf,
+    offensive,
+    personal_data,
+    placeholder,
+    question_mark,
+    repeated_text,
+    secret,
     shape,
+    sibling_spelling,
+    topic,
+    unsupported_answer,
     whitespace,
 )
+from pipelines.check.exceptions import excused, unneeded
 from pipelines.check.policy import Policy as Policy
 from pipelines.check.policy import load_policy as load_policy
 from pipelines.check.readable import found_by_reader
@@ -47,6 +66,24 @@ RULES: dict[str, Rule] = {
     "blank-text": blank_text.RULE,
     "attribution": attribution.RULE,
     "documents": documents.RULE,
+    "document-pattern": document_pattern.RULE,
+    "document-repository": document_repository.RULE,
+    "document-commit": document_commit.RULE,
+    "secret": secret.RULE,
+    "placeholder": placeholder.RULE,
+    "length": length.RULE,
+    "repeated-text": repeated_text.RULE,
+    "echoed-question": echoed_question.RULE,
+    "unsupported-answer": unsupported_answer.RULE,
+    "mixed-context": mixed_context.RULE,
+    "grounded-path": grounded_path.RULE,
+    "question-mark": question_mark.RULE,
+    "cut-text": cut_text.RULE,
+    "sibling-spelling": sibling_spelling.RULE,
+    "created-by": created_by.RULE,
+    "topic": topic.RULE,
+    "personal-data": personal_data.RULE,
+    "offensive": offensive.RULE,
 }
 
 
@@ -75,8 +112,12 @@ def check(
     ]
     for leaf in leaves:
         findings.extend(_check_leaf(tree, leaf, names.files, policy, rules))
-    ordered = sorted(findings, key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
-    return CheckResult(len(leaves), tuple(_prefixed(finding, prefix) for finding in ordered))
+    kept, needed = excused(findings, policy)
+    found = [_prefixed(finding, prefix) for finding in kept]
+    if wanted is None or "" in wanted:
+        found += unneeded(policy, needed, RULES)
+    found.sort(key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
+    return CheckResult(len(leaves), tuple(found))
 
 
 def _check_leaf(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipelines.attribution import parse_attribution
+from pipelines.check.about import About
+from pipelines.check.passages import file_text
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.records import Finding, Severity
-from pipelines.yaml_source import normalise_newlines
 
 _HINT = (
     "Write one with `Title of work:`, `Link to work:`, `License of the work:`, `Creator names:`."
@@ -25,7 +26,7 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
         yield Finding("attribution", severity, leaf.file, 1, 1, message, _HINT)
         return
     try:
-        text = normalise_newlines(leaf.tree.read(path))
+        text = file_text(leaf, path)
     except UnicodeDecodeError:
         message = "attribution.txt is not UTF-8 text."
         hint = "Save it again with the encoding UTF-8."
@@ -53,4 +54,12 @@ def _line_of(text: str, licence: str) -> int:
     return 1
 
 
-RULE = LeafRule(check)
+RULE = LeafRule(
+    check,
+    About(
+        "both",
+        "attribution.txt is there, complete, and names licences that the policy permits; for version 1 "
+        "a missing one is only a warning.",
+        "Write a block for each source: title, link, licence, creators.",
+    ),
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
+from pipelines.check.about import About
+from pipelines.check.passages import values
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import describe
 from pipelines.check.subject import LeafRule, LeafSubject
@@ -15,22 +17,19 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
     """Yield a finding for each such text; text with no character at all is the schema's matter."""
     if leaf.source is None:
         return
-    for at, text in _texts(leaf.source.data, ()):
+    for passage in values(leaf):
+        text, at = passage.text, passage.at or ()
         if text and all(char.isspace() or unicodedata.category(char) == "Cf" for char in text):
             message = f"{describe(at)} holds nothing that can be seen."
             place = leaf.source.value_at(at)
             yield Finding("blank-text", "error", leaf.file, *place, message, "Fill it in.")
 
 
-def _texts(value: object, at: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if isinstance(value, str):
-        yield at, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts(item, (*at, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _texts(item, (*at, index))
-
-
-RULE = LeafRule(check)
+RULE = LeafRule(
+    check,
+    About(
+        "error",
+        "No text consists of characters that cannot be seen.",
+        "Fill it in.",
+    ),
+)

@@ -10,6 +10,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 
+from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import TreeRule, TreeSubject
@@ -42,4 +43,11 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-RULE = TreeRule(check)
+RULE = TreeRule(
+    check,
+    About(
+        "error",
+        "No two paths differ only in case or in the Unicode form of their letters.",
+        "Rename one of them.",
+    ),
+)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipelines.check.about import About
+from pipelines.check.document_pattern import leaves_the_repository
+from pipelines.check.passages import file_text
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.leaves import is_knowledge, match_documents
 from pipelines.records import Finding
-from pipelines.yaml_source import normalise_newlines
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
@@ -25,7 +27,7 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
         return
     matched: set[str] = set()
     for index, pattern in enumerate(patterns):
-        if not isinstance(pattern, str) or not pattern:
+        if not isinstance(pattern, str) or not pattern or leaves_the_repository(pattern):
             continue
         found = match_documents(leaf.files, leaf.path, pattern)
         matched.update(found)
@@ -36,7 +38,7 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
             yield Finding("documents", "error", leaf.file, *place, message, hint)
     for path in sorted(matched):
         try:
-            text = normalise_newlines(leaf.tree.read(path))
+            text = file_text(leaf, path)
         except UnicodeDecodeError:
             hint = "Convert it to Markdown or plain text."
             message = "The document is not UTF-8 text."
@@ -47,4 +49,11 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
             yield Finding("documents", "error", path, 1, 1, message, "Write it, or name another.")
 
 
-RULE = LeafRule(check)
+RULE = LeafRule(
+    check,
+    About(
+        "error",
+        "Each pattern of a leaf whose documents lie beside it names one that is text.",
+        "Put the document into the folder, or mend the name.",
+    ),
+)

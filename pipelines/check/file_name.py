@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.subject import TreeRule, TreeSubject
 from pipelines.leaves import ATTRIBUTION_FILE, LEAF_FILE
@@ -39,4 +40,12 @@ def _looks_like_leaf(name: str) -> bool:
     return folded.startswith("qna.") or folded.endswith((".yaml", ".yml"))
 
 
-RULE = TreeRule(check)
+RULE = TreeRule(
+    check,
+    About(
+        "error",
+        "A leaf's file is called exactly qna.yaml.",
+        "Rename it to qna.yaml.",
+        upstream=True,
+    ),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import TreeRule, TreeSubject
@@ -28,4 +29,11 @@ def check(tree: TreeSubject, policy: Policy) -> Iterator[Finding]:
             yield Finding("nested-leaf", "error", path, 1, 1, message, "Move one beside the other.")
 
 
-RULE = TreeRule(check)
+RULE = TreeRule(
+    check,
+    About(
+        "error",
+        "No leaf lies inside another.",
+        "Move one beside the other.",
+    ),
+)

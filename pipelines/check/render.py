@@ -8,20 +8,44 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TextIO
 
 from pipelines.check.subject import CheckResult
 from pipelines.records import Finding, as_json
 
 
-def as_text(result: CheckResult) -> str:
+def as_text(result: CheckResult, *, colour: bool = False) -> str:
     """A line a finding, ``path:line:column: severity: sentence [rule]``, and a line that counts."""
+    paint = _paint if colour else _plain
     lines = [
-        f"{visible(finding.path)}:{finding.line}:{finding.column}: {finding.severity}: "
-        f"{visible(_sentence(finding))} [{finding.rule}]"
+        f"{paint('bold', f'{visible(finding.path)}:{finding.line}:{finding.column}')}: "
+        f"{paint(finding.severity, finding.severity)}: "
+        f"{visible(finding.message)}{' ' if finding.hint else ''}{paint('hint', visible(finding.hint))} "
+        f"{paint('rule', f'[{visible(finding.rule)}]')}"
         for finding in result.findings
     ]
     return "\n".join([*lines, summary(result)]) + "\n"
+
+
+def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Colours are for terminals; NO_COLOR forbids them, FORCE_COLOR asks for them anywhere."""
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and environment.get("TERM") != "dumb"
+
+
+_COLOURS = {"bold": "1", "error": "1;31", "warning": "1;33", "hint": "36", "rule": "2"}
+
+
+def _paint(kind: str, text: str) -> str:
+    return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if text else ""
+
+
+def _plain(_: str, text: str) -> str:
+    return text
 
 
 def as_json_text(result: CheckResult) -> str:

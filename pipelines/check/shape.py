@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show, violations
 from pipelines.check.subject import LeafRule, LeafSubject
@@ -40,4 +41,12 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
             yield Finding("schema", "error", leaf.file, *place, found.message, found.hint)
 
 
-RULE = LeafRule(check)
+RULE = LeafRule(
+    check,
+    About(
+        "error",
+        "The leaf has the shape that its version and its place in the tree ask for (schema/).",
+        "Look at the key that the finding names; a neighbouring leaf shows the shape.",
+        upstream=True,
+    ),
+)

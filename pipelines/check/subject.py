@@ -10,8 +10,10 @@ from __future__ import annotations
 import bisect
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.leaves import ATTRIBUTION_FILE, LEAF_FILE, ROOTS, version_of
 from pipelines.records import Finding, Tree
@@ -20,12 +22,16 @@ from pipelines.yaml_source import Reading, Source, read_yaml
 
 @dataclass(frozen=True, slots=True)
 class LeafSubject:
-    """One leaf as its files are: ``path`` is its folder, ``files`` all files below it, sorted."""
+    """One leaf as its files are: ``path`` is its folder, ``files`` all files below it, sorted.
+
+    ``memo`` keeps what several rules derive from it (``passages``, ``vocabulary``).
+    """
 
     tree: Tree
     path: str
     reading: Reading
     files: tuple[str, ...]
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def file(self) -> str:
@@ -61,6 +67,7 @@ class LeafRule:
     """A rule about one leaf."""
 
     check: Callable[[LeafSubject, Policy], Iterable[Finding]]
+    about: About | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class TreeRule:
     """A rule about names in the whole tree."""
 
     check: Callable[[TreeSubject, Policy], Iterable[Finding]]
+    about: About | None = None
 
 
 Rule = LeafRule | TreeRule

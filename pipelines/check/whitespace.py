@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.records import Finding, Severity
@@ -32,4 +33,12 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
         yield Finding("whitespace", severity, leaf.file, *place, message, "Add one.")
 
 
-RULE = LeafRule(check)
+RULE = LeafRule(
+    check,
+    About(
+        "both",
+        "No spaces at line ends, and a newline at the end of the file; only a warning for version 1.",
+        "Delete the spaces; add the newline.",
+        upstream=True,
+    ),
+)

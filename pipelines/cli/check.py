@@ -3,40 +3,99 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import posixpath
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.cli.common import taxonomy
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from pipelines.policy import Policy
 
 HELP = "find what is wrong in leaves"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="leaves or files; default: all")
-    parser.add_argument("--format", choices=("text", "json", "github"), default="text")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "github"),
+        default="text",
+        help="lines for people, JSON (schema/findings.json), or annotations of a pull request",
+    )
+    parser.add_argument(
+        "--policy",
+        metavar="FILE",
+        help="what is accepted (default: graft.yaml in the taxonomy or beside it)",
+    )
+    parser.add_argument(
+        "--policy-ref",
+        metavar="REF",
+        help="read the policy from this commit, as CI does, not from the files at hand",
+    )
 
 
 def command(args: argparse.Namespace) -> int:
     from pipelines.check import check
-    from pipelines.check.policy import load_policy
-    from pipelines.check.render import FORMATS
+    from pipelines.check.render import FORMATS, as_text, wants_colour
     from pipelines.leaves import WorkTree
 
     root = taxonomy(args)
-    policy = next(
-        (p for p in (root / "graft.yaml", root.parent / "graft.yaml") if p.is_file()), None
-    )
     prefix = Path(os.path.relpath(root)).as_posix()
     result = check(
         WorkTree(root),
-        load_policy(policy),
+        _policy(args, root),
         [_below(path, root) for path in args.paths] or None,
         "" if prefix == "." else prefix,
     )
-    print(FORMATS[args.format](result), end="")
+    if args.format == "text":
+        print(as_text(result, colour=wants_colour(sys.stdout, os.environ)), end="")
+    else:
+        print(FORMATS[args.format](result), end="")
     errors = any(finding.severity == "error" for finding in result.findings)
     return EXIT_FINDINGS if errors else EXIT_OK
+
+
+def _policy(args: argparse.Namespace, root: Path) -> Policy:
+    """The policy that was named, or the one of the tree; of a commit where one is named."""
+    from pipelines.check.policy import POLICY_FILE, load_policy
+
+    if args.policy_ref:
+        return _policy_of_commit(args, root)
+    if args.policy:
+        if not Path(args.policy).is_file():
+            raise UsageError(f"--policy {args.policy}: there is no such file.")
+        return load_policy(Path(args.policy))
+    usual = [root / POLICY_FILE]
+    if not (root / ".git").exists():  # what lies above a repository is not its policy
+        usual.append(root.resolve().parent / POLICY_FILE)
+    path = next((path for path in usual if path.is_file()), None)
+    return load_policy(path and Path(os.path.relpath(path)))
+
+
+def _policy_of_commit(args: argparse.Namespace, root: Path) -> Policy:
+    """As ``_policy``, from Git's objects alone: nothing in the work tree has a say."""
+    from pipelines.check.policy import POLICY_FILE, Policy, parse_policy
+    from pipelines.git import open_repository
+
+    repository = open_repository(root)
+    folder = repository.prefix(root)
+    if args.policy:
+        above = repository.prefix(Path(args.policy).absolute().parent)
+        usual = [posixpath.join(above, Path(args.policy).name)]
+    else:
+        usual = [posixpath.join(top, POLICY_FILE) for top in (folder, posixpath.dirname(folder))]
+    tree = repository.tree(args.policy_ref, "")
+    for path in usual:
+        with contextlib.suppress(FileNotFoundError):
+            return parse_policy(tree.read(path), f"{args.policy_ref}:{path}")
+    if args.policy:
+        raise UsageError(f"--policy {args.policy}: {args.policy_ref} holds no such file.")
+    return Policy()
 
 
 def _below(path: str, root: Path) -> str:

@@ -37,7 +37,7 @@ def test_what_only_version_1_allows(tmp_path: Path) -> None:
     old = skill(None, seeds=1).replace("Rhyme.", '""')
     twice = "  - question: What rhymes with 0?\n    answer: Word 0.\n"
     write_skill(tmp_path, old + twice)
-    assert told(tmp_path) == []
+    assert not run(tmp_path).failed
     write_skill(tmp_path, "version: 2\n" + old + twice)
     assert told(tmp_path) == [("schema", 3, 19), ("schema", 4, 1), ("schema", 7, 5)]
 
@@ -106,7 +106,7 @@ def test_a_commit_that_yaml_reads_as_a_number(tmp_path: Path, commit: str) -> No
 
 def test_a_commit_that_only_looks_like_a_number(tmp_path: Path) -> None:
     write_knowledge(tmp_path, knowledge().replace("HEAD", "12345e6"))
-    assert told(tmp_path) == []
+    assert [rule for rule, _, _ in told(tmp_path)] == ["document-commit"]
 
 
 def test_a_skill_below_a_folder_named_knowledge_is_read_as_knowledge(tmp_path: Path) -> None:
@@ -123,12 +123,12 @@ def test_many_distinct_seeds_are_compared_in_linear_time(tmp_path: Path) -> None
     # Each pair compared would be more than 100 million comparisons, which take minutes.
     many = "".join(f"  - {{a: {number}}}\n" for number in range(15_000))
     write_skill(tmp_path, skill(seeds=0) + many)
-    assert len(run(tmp_path).findings) == 45_000
+    assert [f.rule for f in run(tmp_path).findings].count("schema") == 45_000
 
 
 def test_many_unknown_keys_are_placed_in_linear_time(tmp_path: Path) -> None:
     write_skill(tmp_path, skill() + "".join(f"k{number}: 1\n" for number in range(20_000)))
-    findings = run(tmp_path).findings
+    findings = [finding for finding in run(tmp_path).findings if finding.rule == "schema"]
     assert [finding.line for finding in findings] == list(range(15, 20_015))
 
 
