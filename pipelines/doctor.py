@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 NEEDED = (
     *("pygit2", "torch", "transformers", "peft", "tokenizers", "safetensors", "huggingface_hub"),
-    *("beautifulsoup4", "docutils", "mammoth", "markdownify", "pypdfium2"),
+    *("beautifulsoup4", "docutils", "lxml", "mammoth", "markdownify", "pypdfium2"),
 )
 DISK = 2  # GB: an environment, a run and a few releases of the tiny recipe
 

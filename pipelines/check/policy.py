@@ -7,9 +7,11 @@ left out means. Out: a frozen ``Policy``.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pipelines.check.schemas import violations
 from pipelines.errors import GraftError
+from pipelines.policy import DocumentPolicy
 from pipelines.policy import Policy as Policy
 from pipelines.yaml_source import as_error, read_yaml
 
@@ -31,4 +33,12 @@ def load_policy(path: Path | None) -> Policy:
         line, column = violation.place(reading.source)
         raise GraftError(f"{path}:{line}:{column}: {violation.message} {violation.hint}".rstrip())
     given = reading.source.data
-    return Policy(licences=tuple(given.get("licences", Policy().licences)))
+    default = Policy()
+    return Policy(
+        licences=tuple(given.get("licences", default.licences)),
+        documents=DocumentPolicy(**_tuples(given.get("documents", {}))),
+    )
+
+
+def _tuples(given: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}

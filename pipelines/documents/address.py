@@ -18,7 +18,9 @@ from pipelines.errors import DocumentError
 from pipelines.policy import DocumentPolicy
 
 PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
-_SCP = re.compile(r"(?:(?P<user>[\w.-]+)@)?(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?!//)(?P<path>.+)")
+_SCP = re.compile(
+    r"(?:(?P<user>[\w.-]+)@)?(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?!//|:)(?P<path>.+)"
+)
 _HOST = re.compile(r"(?!-)[a-z0-9_.-]{1,253}(?<!-)|[0-9a-f:.]+")
 _UNSEEMLY = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029]")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

@@ -173,7 +173,7 @@ def _bound(process: subprocess.Popen[bytes], limits: Limits) -> None:
     """Have the kernel bound each file too: a Git that outlives us is watched by nobody."""
     if limits.folder is None or not hasattr(resource, "prlimit"):
         return
-    size = max(limits.written + _SPARE, limits.printed + _SPARE)
+    size = limits.written + _SPARE
     with contextlib.suppress(ProcessLookupError, PermissionError, ValueError):
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
 

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 from pipelines.documents.address import Address, parse_address
 from pipelines.documents.chunk import Document, title_of
+from pipelines.documents.command import check_version
 from pipelines.documents.convert import to_markdown
-from pipelines.documents.mirror import Mirror, changed
+from pipelines.documents.mirror import Mirror, NoMatch, changed
 from pipelines.errors import DocumentError
 from pipelines.policy import DocumentPolicy
 from pipelines.records import DocumentRef
@@ -65,9 +66,7 @@ class Library:
         pinned = self._once(address, lambda: mirror.listed(ref.commit, ref.patterns))
         try:
             now = mirror.listed(head, ref.patterns)
-        except DocumentError as error:
-            if error.about != "patterns":
-                raise
+        except NoMatch:
             return head, tuple(blob.path for blob in pinned)
         differing = changed(pinned, now)
         return (head, tuple(differing)) if differing else None
@@ -78,6 +77,7 @@ class Library:
             message = f"The commit `{ref.commit[:70]}` is not a full SHA."
             hint = "Write all 40 characters of it, as `git rev-parse` shows them."
             raise DocumentError(message, about="commit", hint=hint)
+        check_version()
         return address, Mirror(address, self.policy, self.cache)
 
     def _once(self, address: Address, do: Callable[[], T]) -> T:

@@ -18,16 +18,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.artifacts import lock, said, sha256, sync_directory
+from pipelines.artifacts import lock, sha256, sync_directory
 from pipelines.documents.address import Address
-from pipelines.documents.command import GitFailed, Limits, TooLarge, run_git
+from pipelines.documents.command import GitFailed, Limits, TooLarge, TooSlow, run_git
 from pipelines.documents.remote import LARGER, Refused, Remote
-from pipelines.errors import DocumentError
+from pipelines.errors import DocumentError, GraftError
 from pipelines.leaves import match_documents
 from pipelines.policy import DocumentPolicy
 
 _FILES = 1 << 26  # bytes of a commit's list of files, about half a million of them
+# What a thin pack leaves out is promised by the remote, so that Git does not look for it.
+_PROMISED = (
+    *("-c", "remote.origin.promisor=true"),
+    *("-c", "remote.origin.partialclonefilter=blob:none"),
+)
 _REGULAR = ("100644", "100755")
+
+
+class NoMatch(DocumentError):
+    """A pattern names no file of the commit."""
+
+
+class Damaged(DocumentError):
+    """What was fetched once cannot be read any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +64,20 @@ class Mirror:
 
     def blobs(self, commit: str, patterns: Sequence[str]) -> tuple[Blob, ...]:
         """The files that ``patterns`` name, each fetched by now; ``DocumentError`` with the cause."""
-        until = time.monotonic() + self._policy.seconds
         found = self._known(commit, patterns)
         if found is None or self._missing(commit, found):
             with self._alone(commit):
                 found = self._known(commit, patterns)
                 if found is None or self._missing(commit, found):
-                    found = self._fetched(commit, patterns, until)
+                    found = self._fetched(commit, patterns)
         return found
 
     def read(self, commit: str, blobs: Sequence[Blob]) -> dict[str, bytes]:
         """Path → content; nothing is read where all of it together is over the limit."""
         oids = sorted({blob.oid for blob in blobs})
         checked = [line.split() for line in self._check(commit, oids)]
+        if any(len(parts) != 3 or parts[1] != "blob" for parts in checked):
+            raise self._damaged(commit, "an object is not what it is called")
         sizes = {oid: int(size) for oid, _, size in checked}
         if sum(sizes.values()) > self._limit:
             largest = max(blobs, key=lambda blob: sizes[blob.oid])
@@ -84,9 +98,9 @@ class Mirror:
 
     def head(self) -> str:
         """The commit that the repository's own branch is at now: asked, not fetched."""
-        until = time.monotonic() + self._policy.seconds
-        with self._scratch("0" * 40) as scratch:
-            remote = Remote(self._address, self._policy, scratch, until)
+        none = "0" * 40
+        with self._alone(none), self._scratch(none) as scratch:
+            remote = Remote(self._address, self._policy, scratch, self._until())
             lines = remote.git(["ls-remote", "--quiet", "origin", "HEAD"]).decode().splitlines()
         if not lines:
             raise DocumentError("The repository has no branch of its own (no HEAD).")
@@ -94,11 +108,10 @@ class Mirror:
 
     def listed(self, commit: str, patterns: Sequence[str]) -> tuple[Blob, ...]:
         """The files that ``patterns`` name, whether or not their content is here."""
-        until = time.monotonic() + self._policy.seconds
         found = self._known(commit, patterns)
         if found is None:
             with self._alone(commit), contextlib.suppress(Refused):
-                self._take(commit, [commit], until, filtered=True)
+                self._take(commit, [commit], self._until(), filtered=True)
             found = self._known(commit, patterns)
         if found is None:
             raise _no_commit(commit)
@@ -107,7 +120,7 @@ class Mirror:
     # --- what is here ------------------------------------------------------------------------
 
     def _known(self, commit: str, patterns: Sequence[str]) -> tuple[Blob, ...] | None:
-        """The files that match, None where the commit is not here with all its folders."""
+        """The files that match; None where the commit is not here with all its folders."""
         if not self._folder(commit).is_dir():
             return None
         kind = self._check(commit, [commit])[0].split()
@@ -118,11 +131,8 @@ class Mirror:
             raise DocumentError(message, about="commit", hint="Give the full SHA of a commit.")
         try:
             listed = self._git(commit, "ls-tree", "-r", "-z", "--full-tree", commit)
-        except GitFailed:
-            return None
-        except TooLarge:
-            message = "The repository has too many files to look through."
-            raise DocumentError(message) from None
+        except Damaged:
+            return None  # loose objects that a kill cut short, or a bad disk: fetching again mends both
         return _matching(list(_entries(listed)), patterns)
 
     def _missing(self, commit: str, blobs: Sequence[Blob]) -> list[str]:
@@ -134,8 +144,18 @@ class Mirror:
         return self._git(commit, "cat-file", "--batch-check", given=given).decode().splitlines()
 
     def _git(self, commit: str, *arguments: str, given: bytes = b"") -> bytes:
-        limits = Limits(time.monotonic() + self._policy.seconds, max(_FILES, self._limit))
-        return run_git([f"--git-dir={self._folder(commit)}", *arguments], limits, given=given)
+        limits = Limits(self._until(), max(_FILES, self._limit + _FILES))
+        try:
+            return run_git([f"--git-dir={self._folder(commit)}", *arguments], limits, given=given)
+        except GitFailed as error:
+            raise self._damaged(commit, (error.said.splitlines() or ["no reason"])[-1]) from None
+        except (TooSlow, TooLarge):
+            message = f"{self._address.url} has too many files to look through at this commit."
+            raise DocumentError(message, about="commit") from None
+
+    def _damaged(self, commit: str, why: str) -> Damaged:
+        message = f"The mirror {self._folder(commit)} is damaged ({why.rstrip('.')})."
+        return Damaged(message, hint="Delete that folder; it is then fetched again.")
 
     def _folder(self, commit: str) -> Path:
         """The store; one of SHA-256 is another than one of SHA-1, even of the same repository."""
@@ -152,8 +172,12 @@ class Mirror:
                 shutil.rmtree(stale, ignore_errors=True)
             yield
 
-    def _fetched(self, commit: str, patterns: Sequence[str], until: float) -> tuple[Blob, ...]:
+    def _until(self) -> float:
+        return time.monotonic() + self._policy.seconds
+
+    def _fetched(self, commit: str, patterns: Sequence[str]) -> tuple[Blob, ...]:
         """Fetch as little as the server lets us: files by name, else the commit, else all of it."""
+        until = self._until()
         with contextlib.suppress(Refused):
             self._take(commit, [commit], until, filtered=True)
             found = self._known(commit, patterns)
@@ -180,6 +204,8 @@ class Mirror:
         depth = ["--depth=1"] if not wanted[0].startswith("+") else []
         thin = ["--filter=blob:none"] if filtered else []
         words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, *thin]
+        if filtered:
+            words = [*_PROMISED, *words]
         given = "".join(f"{word}\n" for word in wanted)
         folder = self._folder(commit)
         with self._scratch(commit) as scratch:
@@ -198,17 +224,28 @@ class Mirror:
     @contextlib.contextmanager
     def _scratch(self, commit: str) -> Iterator[Path]:
         """An empty bare repository beside the mirror, which is gone afterwards."""
-        with said(self._home):
+        form = "sha1" if len(commit) == 40 else "sha256"
+        words = ["init", "--quiet", "--bare", "--template=", f"--object-format={form}"]
+        with _written(self._home):
             self._home.mkdir(parents=True, exist_ok=True)
             prefix = f".{self._folder(commit).name}."
             scratch = Path(tempfile.mkdtemp(dir=self._home, prefix=prefix))
             try:
-                form = "sha1" if len(commit) == 40 else "sha256"
-                words = ["init", "--quiet", "--bare", "--template=", f"--object-format={form}"]
                 run_git([*words, str(scratch)], Limits(time.monotonic() + 60))
                 yield scratch
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """One sentence for a disk that takes no more."""
+    try:
+        yield
+    except (OSError, GitFailed) as error:
+        why = error.said if isinstance(error, GitFailed) else error.strerror or error
+        hint = "Free the disk, or name another folder in GRAFT_CACHE."
+        raise GraftError(f"{folder} cannot be written: {why}. {hint}") from error
 
 
 def _no_commit(commit: str) -> DocumentError:
@@ -237,7 +274,7 @@ def _matching(blobs: Sequence[Blob], patterns: Sequence[str]) -> tuple[Blob, ...
         if not matched:
             message = f"No file of the repository matches `{pattern[:80]}` at this commit."
             hint = "Patterns begin at the repository's root; `**/` stands for any folders."
-            raise DocumentError(message, about="patterns", hint=hint)
+            raise NoMatch(message, about="patterns", hint=hint)
         found.update(matched)
     return tuple(inside[path] for path in sorted(found))
 

@@ -19,7 +19,6 @@ from pipelines.documents.command import (
     Limits,
     TooLarge,
     TooSlow,
-    check_version,
     run_git,
 )
 from pipelines.errors import DocumentError
@@ -53,7 +52,6 @@ class Remote:
         self._policy = policy
         self._folder = folder
         self._until = until
-        check_version()
 
     def git(self, arguments: Sequence[str], given: str = "") -> bytes:
         """Run Git against the remote ``origin``; ``Refused``, or ``DocumentError`` with the cause."""
@@ -86,11 +84,8 @@ class Remote:
         self, arguments: Sequence[str], pins: Sequence[str], given: str = "", trace: str = ""
     ) -> bytes:
         address = self._address
-        # Objects that a thin pack leaves out are promised, so that Git does not look for them.
         settings = [
             f"remote.origin.url={address.url}",
-            "remote.origin.promisor=true",
-            "remote.origin.partialclonefilter=blob:none",
             "http.lowSpeedLimit=1",
             f"http.lowSpeedTime={self._policy.seconds}",
         ]
@@ -134,6 +129,11 @@ class Remote:
 
 
 _CAUSES = (
+    (
+        r"No space left on device|Disk quota exceeded",
+        "The disk is full, so that {url} cannot be fetched.",
+        "Free some of it, or name another folder in GRAFT_CACHE.",
+    ),
     (
         r"could not read (Username|Password)|terminal prompts disabled|Authentication failed"
         r"|returned error: 40[13]|no credential|invalid credentials",

@@ -49,5 +49,5 @@ def secure(docs: Repo, certs: Certificates) -> Iterator[GitServer]:
 
 def policy(server: GitServer, **values: object) -> DocumentPolicy:
     """One that permits this server on loopback."""
-    given = {"schemes": ("http", "https"), "allow_hosts": (server.host,), "seconds": 20, **values}
+    given = {"schemes": ("http", "https"), "allow_hosts": (server.host,), "seconds": 300, **values}
     return DocumentPolicy(**given)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ ANY = DocumentPolicy(schemes=("https", "http", "ssh", "git"))
         ("ssh://git@example.org/a", Address("ssh://git@example.org/a", "ssh", "example.org", 22)),
         ("git@example.org:a/b.git", Address("git@example.org:a/b.git", "ssh", "example.org", 22)),
         ("https://[2001:4860::1]/a", Address("https://[2001:4860::1]/a", "https", "2001:4860::1", 443)),
-        ("https://münchen.example/a", Address("https://xn--mnchen-3ya.example/a", "https", "xn--mnchen-3ya.example", 443)),
+        ("https://kö.example/a", Address("https://xn--k-1ga.example/a", "https", "xn--k-1ga.example", 443)),
     ],
 )  # fmt: skip
 def test_one_spelling(repo: str, expected: Address) -> None:
@@ -45,7 +45,7 @@ def test_one_spelling(repo: str, expected: Address) -> None:
         ("https:///a", "names no host"),
         ("https://-oProxyCommand=id/a", "names no host"),
         ("ssh://-oProxyCommand=id/a", "names no host"),
-        ("-oProxyCommand=id:a", "names no host"),
+        ("-oProxyCommand=id:a", "no address"),
         ("ssh://-l@example.org/a", "none that ssh can have"),
         ("https://example.org/a?b", "before `\\?`"),
         ("https://example.org/a#b", "before `\\?`"),
@@ -119,7 +119,7 @@ def test_public(ip: str) -> None:
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "2130706433", "0x7f.1", "[::1]"])
 def test_ways_to_this_machine_are_refused(host: str) -> None:
     address = parse_address(f"https://{host}/a", ANY)
-    with pytest.raises(DocumentError, match="not a public one|cannot be found") as caught:
+    with pytest.raises(DocumentError, match="not a public one") as caught:
         resolve(address, ANY)
     assert caught.value.hint
 

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.documents import Document, documents
+from pipelines.documents import Document, Library, documents
 from pipelines.errors import DocumentError, LeafError
 from pipelines.leaves import WorkTree, read_leaf
-from tests.support.repositories import TIDES, knowledge_leaf, skill_leaf
+from tests.documents.conftest import policy
+from tests.support.formats import pdf
+from tests.support.git_server import GitServer
+from tests.support.repositories import TIDES, Repo, knowledge_leaf, skill_leaf
 
 PATH = "knowledge/science/tides"
 
@@ -63,3 +66,48 @@ def test_the_title_is_the_first_heading_of_level_one(tmp_path: Path) -> None:
     knowledge_leaf(tmp_path, PATH, document=content)
     tree = WorkTree(tmp_path)
     assert documents(tree, read_leaf(tree, PATH))[0].title == "The title"
+
+
+def elsewhere(folder: Path, url: str, commit: str, pattern: str = "*.md") -> None:
+    """Point a leaf of the builders to documents in another repository."""
+    qna = folder / "qna.yaml"
+    text = qna.read_text().replace("repo: .", f"repo: {url}")
+    qna.write_text(
+        text.replace("commit: HEAD", f"commit: '{commit}'").replace("'*.md'", f"'{pattern}'")
+    )
+
+
+def test_documents_elsewhere(server: GitServer, docs: Repo, tmp_path: Path) -> None:
+    docs.write("b.html", "<h1>Bays</h1><p>Fundy.</p>").write("a.md", TIDES)
+    commit = docs.commit("One")
+    elsewhere(knowledge_leaf(tmp_path / "t", PATH), server.url("docs/.git"), commit, "*.*")
+    tree = WorkTree(tmp_path / "t")
+    library = Library(tmp_path / "cache", policy(server))
+    start = f"{server.url('docs/.git')}@{commit}:"
+    assert documents(tree, read_leaf(tree, PATH), library) == [
+        Document(f"{start}a.md", TIDES, "Tides"),
+        Document(f"{start}b.html", "# Bays\n\nFundy.\n", "Bays"),
+    ]
+
+
+def test_a_document_elsewhere_that_cannot_be_had_names_the_leaf(
+    server: GitServer, tmp_path: Path
+) -> None:
+    elsewhere(knowledge_leaf(tmp_path / "t", PATH), server.url("gone"), "a" * 40)
+    tree = WorkTree(tmp_path / "t")
+    with pytest.raises(DocumentError, match=rf"^{PATH}/qna\.yaml:1:1: There is no repository"):
+        documents(tree, read_leaf(tree, PATH), Library(tmp_path / "cache", policy(server)))
+
+
+def test_documents_beside_a_leaf_in_other_formats(tmp_path: Path) -> None:
+    folder = knowledge_leaf(tmp_path, PATH)
+    (folder / "document.md").rename(folder / "x.pdf")
+    (folder / "x.pdf").write_bytes(pdf([[(11, "The Moon pulls.")]]))
+    qna = folder / "qna.yaml"
+    qna.write_text(qna.read_text().replace("'*.md'", "'*.pdf'"))
+    tree = WorkTree(tmp_path)
+    leaf = read_leaf(tree, PATH)
+    assert documents(tree, leaf) == [Document(f"{PATH}/x.pdf", "The Moon pulls.\n", "x")]
+    (folder / "x.pdf").write_bytes(b"no pdf")
+    with pytest.raises(DocumentError, match=rf"^{PATH}/x\.pdf:1:1: .*damaged"):
+        documents(tree, leaf)

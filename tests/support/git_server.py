@@ -30,7 +30,10 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(slots=True)
 class GitServer:
-    """``requests`` are "METHOD path?query" in order; ``redirects`` map a path's beginning to a URL."""
+    """``requests`` are "METHOD path?query" in order; ``redirects`` map a path's beginning to a URL.
+
+    ``protocol`` is 2, 0 for Git's oldest, -1 for plain files.
+    """
 
     root: Path
     port: int = 0
@@ -158,6 +161,8 @@ class _Handler(_Quiet):
 
     def _backend(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")
+        if self.site.protocol < 0:
+            query = ""  # as a server of plain files, which runs no Git
         settings = {
             "uploadpack.allowFilter": str(self.site.filters).lower(),
             "http.receivepack": "false",

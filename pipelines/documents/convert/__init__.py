@@ -36,7 +36,7 @@ class Format:
     megabytes: int = 1024
 
 
-HTML = Format("HTML", "html", 1, ("markdownify", "beautifulsoup4"), text=True)
+HTML = Format("HTML", "html", 1, ("markdownify", "beautifulsoup4", "lxml"), text=True)
 RST = Format("reStructuredText", "rst", 1, ("docutils", *HTML.libraries), text=True)
 DOCX = Format("DOCX", "docx", 1, ("mammoth", *HTML.libraries))
 PDF = Format("PDF", "pdf", 1, ("pypdfium2",))
@@ -119,7 +119,7 @@ def _fresh(path: str, data: bytes, form: Format, policy: DocumentPolicy) -> str:
     _installed(form)
     limits = Limits(policy.seconds, form.megabytes, policy.max_pages)
     try:
-        text = converted(form.module, data, limits)
+        text = converted(f"{__name__}.{form.module}", data, limits)
         if form is PDF and not text.strip():
             return _scanned(path, data, policy)
         return text

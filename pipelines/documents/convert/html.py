@@ -10,10 +10,10 @@ from bs4 import BeautifulSoup, Comment, Tag
 from markdownify import ATX, MarkdownConverter
 
 _GONE = (
-    "script style noscript template svg math canvas iframe object embed form button input select "
-    "textarea nav aside dialog audio video img picture figure"
+    "head script style noscript template svg canvas iframe object embed button input select "
+    "textarea audio video img picture"
 ).split()
-
+_FURNITURE = "nav aside dialog form footer".split()
 
 # Nothing is escaped: people and models read the text; whoever renders it escapes it there.
 _OPTIONS: dict[str, Any] = {
@@ -34,10 +34,12 @@ class _Plain(MarkdownConverter):
 
 def convert(data: bytes, pages: int) -> str:
     """Markdown of an HTML page; its <title> is the heading where it has none of level one."""
-    soup = BeautifulSoup(data, "html.parser")
+    soup = BeautifulSoup(data, "lxml")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     parts = soup.find_all(["main", "article"])
     body = parts[0] if len(parts) == 1 else soup.body or soup
+    for found in body.find_all(_FURNITURE):
+        found.decompose()
     text = markdown(body)
     if title and not re.search(r"(?m)^# ", text):
         text = f"# {title}\n\n{text}"
@@ -46,12 +48,11 @@ def convert(data: bytes, pages: int) -> str:
 
 def markdown(body: Tag | str) -> str:
     """Markdown of a part of a page, with one blank line between blocks and a newline at its end."""
-    soup = BeautifulSoup(body, "html.parser") if isinstance(body, str) else body
+    soup = BeautifulSoup(body, "lxml") if isinstance(body, str) else body
     for comment in soup.find_all(string=lambda found: isinstance(found, Comment)):
         comment.extract()
-    for name in ("head", *_GONE):
-        for found in soup.find_all(name):
-            found.decompose()
+    for found in soup.find_all(_GONE):
+        found.decompose()
     text = _Plain(**_OPTIONS).convert_soup(soup).replace("\r", "").replace("\xa0", " ")
     lines = [line.rstrip() for line in text.split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"

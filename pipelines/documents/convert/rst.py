@@ -18,6 +18,7 @@ _SETTINGS = {
     "halt_level": 5,
     "initial_header_level": 2,
     "input_encoding": "utf-8-sig",
+    "line_length_limit": 1_000_000,
     "math_output": "LaTeX",
     "raw_enabled": False,
     "report_level": 5,
