@@ -19,7 +19,7 @@ from pipelines.policy import DocumentPolicy
 
 PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
 _SCP = re.compile(
-    r"(?:(?P<user>[\w.-]+)@)?(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?!//|:)(?P<path>.+)"
+    r"(?:(?P<user>[\w.][\w.-]*)@)?(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?!//|:)(?P<path>.+)"
 )
 _HOST = re.compile(r"(?!-)[a-z0-9_.-]{1,253}(?<!-)|[0-9a-f:.]+")
 _UNSEEMLY = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029]")
@@ -71,7 +71,7 @@ def resolve(address: Address, policy: DocumentPolicy) -> tuple[str, ...]:
 
     ``DocumentError`` where the host has no address, or one inside somebody's own network.
     """
-    named = {address.host, f"{address.host}:{address.port}"} & set(policy.allow_hosts)
+    named = bool({address.host, f"{address.host}:{address.port}"} & _named(policy))
     try:
         answers = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -139,11 +139,16 @@ def _host(host: str, policy: DocumentPolicy) -> str:
         host = ""
     if not _HOST.fullmatch(host):
         raise DocumentError("The repository's address names no host that can be.")
-    named = {name.rsplit(":", 1)[0] for name in policy.allow_hosts} | set(policy.allow_hosts)
-    if policy.hosts and host not in named and not _listed(host, policy.hosts):
+    named = any(name == host or name.startswith(f"{host}:") for name in _named(policy))
+    if policy.hosts and not named and not _listed(host, policy.hosts):
         message = f"This taxonomy takes no documents from {host}."
         raise DocumentError(message, hint=f"It takes them from {', '.join(policy.hosts)}.")
     return host
+
+
+def _named(policy: DocumentPolicy) -> set[str]:
+    """``allow_hosts`` in the spelling of ``Address.host``, which knows no brackets."""
+    return {re.sub(r"[\[\]]", "", name).lower() for name in policy.allow_hosts}
 
 
 def _listed(host: str, hosts: tuple[str, ...]) -> bool:

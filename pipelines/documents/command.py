@@ -11,7 +11,6 @@ import contextlib
 import functools
 import os
 import re
-import resource
 import signal
 import subprocess
 import tempfile
@@ -96,8 +95,8 @@ def run_git(
     ):
         stdin.write(given)
         stdin.seek(0)
-        with _started(["git", *options, *arguments], whole, stdin, stdout, stderr) as process:
-            _bound(process, limits)
+        words = _bounded(["git", *options, *arguments], limits)
+        with _started(words, whole, stdin, stdout, stderr) as process:
             code = _watched(process, limits, stdout, stderr)
         stderr.seek(0)
         said = redacted(stderr.read(_SAID).decode(errors="replace"))
@@ -169,13 +168,12 @@ def _started(
             process.wait()
 
 
-def _bound(process: subprocess.Popen[bytes], limits: Limits) -> None:
+def _bounded(words: Sequence[str], limits: Limits) -> list[str]:
     """Have the kernel bound each file too: a Git that outlives us is watched by nobody."""
-    if limits.folder is None or not hasattr(resource, "prlimit"):
-        return
-    size = limits.written + _SPARE
-    with contextlib.suppress(ProcessLookupError, PermissionError, ValueError):
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
+    if limits.folder is None:
+        return list(words)
+    blocks = (limits.written + _SPARE) // 512
+    return ["/bin/sh", "-c", 'ulimit -f "$0" && exec "$@"', str(blocks), *words]
 
 
 def _watched(

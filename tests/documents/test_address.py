@@ -46,6 +46,7 @@ def test_one_spelling(repo: str, expected: Address) -> None:
         ("https://-oProxyCommand=id/a", "names no host"),
         ("ssh://-oProxyCommand=id/a", "names no host"),
         ("-oProxyCommand=id:a", "no address"),
+        ("-l@example.org:a", "no address"),
         ("ssh://-l@example.org/a", "none that ssh can have"),
         ("https://example.org/a?b", "before `\\?`"),
         ("https://example.org/a#b", "before `\\?`"),
@@ -129,6 +130,13 @@ def test_a_host_that_the_operator_allows_may_be_private() -> None:
     assert resolve(parse_address("https://127.0.0.1:8443/a", policy), policy) == ("127.0.0.1",)
     with pytest.raises(DocumentError, match="not a public one"):
         resolve(parse_address("https://127.0.0.1/a", policy), policy)
+
+
+def test_an_allowed_address_of_version_6() -> None:
+    policy = DocumentPolicy(hosts=("example.org",), allow_hosts=("[::1]:8443",))
+    assert resolve(parse_address("https://[::1]:8443/a", policy), policy) == ("::1",)
+    with pytest.raises(DocumentError, match="not a public one"):
+        resolve(parse_address("https://[::1]/a", policy), policy)
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *ips: str) -> None:
