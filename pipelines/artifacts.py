@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -184,14 +185,24 @@ def output_digest(directory: Path) -> str:
 
 
 @contextlib.contextmanager
-def lock(path: Path, what: str) -> Iterator[None]:
-    """Hold ``path`` for this process alone; the kernel frees it when the process ends, however."""
+def lock(path: Path, what: str, wait: float = 0) -> Iterator[None]:
+    """Hold ``path`` for this process alone; the kernel frees it when the process ends, however.
+
+    ``wait`` is for how many seconds another process may finish its work first.
+    """
+    until = time.monotonic() + wait
     with said(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("a")
     with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise GraftError(f"Another process is at work on {what}; wait for it to end.") from None
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() < until:
+                    time.sleep(0.05)
+                    continue
+                message = f"Another process is at work on {what}; wait for it to end."
+                raise GraftError(message) from None
         yield

@@ -8,7 +8,10 @@ import platform
 import shutil
 from collections.abc import Iterator
 
-NEEDED = ("pygit2", "torch", "transformers", "peft", "tokenizers", "safetensors", "huggingface_hub")
+NEEDED = (
+    *("pygit2", "torch", "transformers", "peft", "tokenizers", "safetensors", "huggingface_hub"),
+    *("beautifulsoup4", "docutils", "lxml", "mammoth", "markdownify", "pypdfium2"),
+)
 DISK = 2  # GB: an environment, a run and a few releases of the tiny recipe
 
 
@@ -18,6 +21,7 @@ def examine() -> Iterator[str]:
     yield f"cores: {os.cpu_count()} (the tiny recipe uses 2)"
     free = shutil.disk_usage(".").free / 1e9
     yield f"free disk: {free:.0f} GB{'' if free > DISK else f'; the tiny recipe wants {DISK}'}"
+    yield _documents()
     missing = []
     for name in NEEDED:
         try:
@@ -29,6 +33,12 @@ def examine() -> Iterator[str]:
         return
     yield _accelerator()
     yield "recipe tiny: can run here"
+
+
+def _documents() -> str:
+    from pipelines.documents.convert.sandbox import isolation
+
+    return f"converters of documents: kept from the network by {isolation()}"
 
 
 def _accelerator() -> str:

@@ -3,6 +3,7 @@
     GraftError            exit 1: a user's mistake, a failed gate
     ├── UsageError        exit 2: the command line asks for something that cannot be
     ├── LeafError         a leaf cannot be read: carries path, line and column
+    │   └── DocumentError its document cannot be had: tells which key of `document` is at fault
     ├── RecipeError       a recipe cannot be understood
     ├── BackendError      a teacher, judge or student cannot answer
     ├── TrainError        training cannot start or go on
@@ -12,6 +13,8 @@ Findings (``records.Finding``) are data and are never raised. Anything that is n
 is a bug: it keeps its traceback and exits with 70. An interrupted run exits with 75 and is resumed
 by the same command.
 """
+
+from __future__ import annotations
 
 EXIT_OK = 0
 EXIT_FINDINGS = 1
@@ -53,6 +56,20 @@ class LeafError(GraftError):
         self.line = line
         self.column = column
         self.hint = hint
+
+
+class DocumentError(LeafError):
+    """A document that cannot be had. ``about`` is what names it wrongly: repo, commit or patterns."""
+
+    def __init__(
+        self, message: str, *, about: str = "repo", hint: str = "", path: str = ""
+    ) -> None:
+        super().__init__(message, rule="documents", path=path, hint=hint)
+        self.about = about
+
+    def of(self, path: str) -> DocumentError:
+        """The same, said of a file."""
+        return DocumentError(self.message, about=self.about, hint=self.hint, path=path)
 
 
 class RecipeError(GraftError):

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pipelines.artifacts import (
@@ -28,6 +29,7 @@ from pipelines.artifacts import (
 )
 from pipelines.backends import open_teacher
 from pipelines.bundle import assemble, report_input
+from pipelines.documents import Library, documents
 from pipelines.errors import TrainError
 from pipelines.evaluate import Answerer, evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
@@ -178,7 +180,9 @@ def _generate(job: Job) -> dict[str, str]:
             ) as out,
             Completions(job.options.cache / "calls.sqlite", teacher) as store,
         ):
-            generate(todo, job.now.tree, job.recipe, store, out, job.say)
+            library = Library(job.options.cache, job.options.policy.documents)
+            read = partial(documents, job.now.tree, library=library)
+            generate(todo, read, job.recipe, store, out, job.say)
             if store.set_aside:
                 job.say(f"generate: the call store was damaged and is set aside: {store.set_aside}")
             job.say(f"generate: {store.made} calls made, {store.reused} read back from the store")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.changes import diff
@@ -17,6 +17,7 @@ from pipelines.exam import split
 from pipelines.git import Repository, open_repository
 from pipelines.leaves import leaf_from_json, read_leaves
 from pipelines.plan import Past, branch_wanted
+from pipelines.policy import Policy
 from pipelines.records import ChangeSet, ExamSplit, Leaf, Manifest, Tree
 from pipelines.release.manifest import leaf_file, lineage
 from pipelines.release.targets import Target, open_target
@@ -24,7 +25,10 @@ from pipelines.release.targets import Target, open_target
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line chose. ``base`` is the branch that a contribution leaves from."""
+    """What the command line chose. ``base`` is the branch that a contribution leaves from.
+
+    ``policy`` is graft.yaml's: where documents may be fetched from.
+    """
 
     taxonomy: Path
     recipe: str
@@ -32,6 +36,7 @@ class Options:
     target: str
     runs: Path
     cache: Path
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True)

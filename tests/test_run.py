@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipelines.errors import GraftError
 from pipelines.leaves import WorkTree, read_leaf
+from pipelines.policy import DocumentPolicy, Policy
 from pipelines.records import Json
 from pipelines.release.verify import verify
+from pipelines.run import run
 from tests.support.flow import (
     COLOUR,
     FERRY,
@@ -38,6 +41,7 @@ from tests.support.flow import (
     add_sound,
     add_tower,
     dataset_digest,
+    document,
     grown_site,
     new_site,
     run_directory,
@@ -45,7 +49,8 @@ from tests.support.flow import (
     write_recipe,
     zero_site,
 )
-from tests.support.repositories import skill_leaf
+from tests.support.git_server import git_server
+from tests.support.repositories import Repo, skill_leaf
 
 LATER = "knowledge/buildings/later"
 
@@ -565,3 +570,34 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_by_halves(
     assert site.target.head() is None
     assert site.run().release is not None
     assert sorted(site.head().leaves) == sorted([COLOUR, FERRY, KEEPER, MILL, NOTE])
+
+
+# --- documents elsewhere -----------------------------------------------------------------------
+
+
+def test_a_document_in_another_repository_is_taught(zero: Site, tmp_path: Path) -> None:
+    docs = Repo(tmp_path / "served" / "docs")
+    pinned = docs.write("tower.md", document("tower", "Ulvadal", 1694)).commit("A document")
+    add_tower(zero.taxonomy)
+    (zero.taxonomy / TOWER / "document.md").unlink()
+    qna = zero.taxonomy / TOWER / "qna.yaml"
+    with git_server(docs.path.parent) as server:
+        zero.repo.branch("tower")
+        text = qna.read_text(encoding="utf-8").replace("commit: HEAD", f"commit: '{pinned}'")
+        qna.write_text(text.replace("repo: .", f"repo: {server.url('gone')}"), encoding="utf-8")
+        zero.repo.commit("Its document is elsewhere, but not there")
+        policy = Policy(documents=DocumentPolicy(schemes=("http",), allow_hosts=(server.host,)))
+        options = replace(zero.options("main"), policy=policy)
+        with pytest.raises(GraftError, match=rf"{TOWER}/qna\.yaml.*There is no repository"):
+            run(options, zero.said.append)
+        assert len(zero.target.tags()) == 1
+        text = qna.read_text(encoding="utf-8")
+        qna.write_text(text.replace("/gone", "/docs/.git"), encoding="utf-8")
+        zero.repo.commit("There it is")
+        outcome = run(options, zero.said.append)
+    assert outcome.release is not None
+    rows = zero.target.read_blob(zero.head().leaves[TOWER].data_hash).splitlines()
+    named = {json.loads(row)["document"] for row in rows}
+    assert f"{server.url('docs/.git')}@{pinned}:tower.md" in named
+    assert_sound(zero, releases=2)
+    assert_nothing_to_do(zero, "main")

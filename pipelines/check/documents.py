@@ -40,7 +40,12 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
         try:
             text = file_text(leaf, path)
         except UnicodeDecodeError:
-            hint = "Convert it to Markdown or plain text."
+            # Loaded here alone: a tree without such documents is checked as quickly as ever.
+            from pipelines.documents.convert import FORMATS, format_of
+
+            if format_of(path) is not None:
+                continue  # `graft check --documents` opens it
+            hint = f"Save it as UTF-8, or in a format known by its ending ({', '.join(FORMATS)})."
             message = "The document is not UTF-8 text."
             yield Finding("documents", "error", path, 1, 1, message, hint)
             continue

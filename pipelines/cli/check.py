@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import taxonomy
+from pipelines.cli.common import cache, policy, taxonomy
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +21,12 @@ HELP = "find what is wrong in leaves"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="leaves or files; default: all")
+    parser.add_argument(
+        "--documents", action="store_true", help="also fetch and convert every document"
+    )
+    parser.add_argument(
+        "--outdated", action="store_true", help="also say which pinned documents have moved on"
+    )
     parser.add_argument(
         "--format",
         choices=("text", "json", "github"),
@@ -40,17 +46,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(args: argparse.Namespace) -> int:
-    from pipelines.check import check
+    from pipelines.check import RULES, check
     from pipelines.check.render import FORMATS, as_text, wants_colour
     from pipelines.leaves import WorkTree
 
     root = taxonomy(args)
+    accepted = _policy(args, root)
+    rules = dict(RULES)
+    if args.documents or args.outdated:
+        from pipelines.check.remote import remote_rules
+
+        rules |= remote_rules(cache(), accepted, fetch=args.documents, outdated=args.outdated)
     prefix = Path(os.path.relpath(root)).as_posix()
     result = check(
         WorkTree(root),
-        _policy(args, root),
+        accepted,
         [_below(path, root) for path in args.paths] or None,
         "" if prefix == "." else prefix,
+        rules=rules,
     )
     if args.format == "text":
         print(as_text(result, colour=wants_colour(sys.stdout, os.environ)), end="")
@@ -62,7 +75,7 @@ def command(args: argparse.Namespace) -> int:
 
 def _policy(args: argparse.Namespace, root: Path) -> Policy:
     """The policy that was named, or the one of the tree; of a commit where one is named."""
-    from pipelines.check.policy import POLICY_FILE, load_policy
+    from pipelines.check.policy import load_policy
 
     if args.policy_ref:
         return _policy_of_commit(args, root)
@@ -70,11 +83,7 @@ def _policy(args: argparse.Namespace, root: Path) -> Policy:
         if not Path(args.policy).is_file():
             raise UsageError(f"--policy {args.policy}: there is no such file.")
         return load_policy(Path(args.policy))
-    usual = [root / POLICY_FILE]
-    if not (root / ".git").exists():  # what lies above a repository is not its policy
-        usual.append(root.resolve().parent / POLICY_FILE)
-    path = next((path for path in usual if path.is_file()), None)
-    return load_policy(path and Path(os.path.relpath(path)))
+    return policy(root)
 
 
 def _policy_of_commit(args: argparse.Namespace, root: Path) -> Policy:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipelines.errors import GraftError, UsageError
 
 if TYPE_CHECKING:
+    from pipelines.policy import Policy
     from pipelines.situation import Options
 
 
@@ -39,6 +40,22 @@ def taxonomy(args: argparse.Namespace) -> Path:
     raise UsageError("There is no taxonomy/ here; go to the repository's root or name --taxonomy.")
 
 
+def policy(root: Path) -> Policy:
+    """The graft.yaml of the taxonomy ``root``, in it or beside it; the default where there is none."""
+    from pipelines.check.policy import POLICY_FILE, load_policy
+
+    usual = [root / POLICY_FILE]
+    if not (root / ".git").exists():  # what lies above a repository is not its policy
+        usual.append(root.resolve().parent / POLICY_FILE)
+    path = next((path for path in usual if path.is_file()), None)
+    return load_policy(path and Path(os.path.relpath(path)))
+
+
+def cache() -> Path:
+    """Where fetched documents and the teacher's answers are kept."""
+    return Path(os.environ.get("GRAFT_CACHE", ".graft"))
+
+
 def target_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", help="where releases live (default: folder:releases/)")
 
@@ -53,7 +70,8 @@ def options(args: argparse.Namespace) -> Options:
         base=getattr(args, "base", None),
         target=args.target or "folder:releases",
         runs=getattr(args, "run", None) or Path("runs"),
-        cache=Path(os.environ.get("GRAFT_CACHE", ".graft")),
+        cache=cache(),
+        policy=policy(root),
     )
 
 

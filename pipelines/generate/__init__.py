@@ -1,6 +1,6 @@
 """Changed leaves → training rows, each one traceable, and a ledger that balances.
 
-In: leaves with their exam split, the tree that holds their documents, a recipe and the call store.
+In: leaves with their exam split, a function that reads their documents, a recipe and the call store.
 Out, in the stage directory: ``rows/<content hash>.jsonl`` sorted by id, ``rejects.jsonl``,
 ``ledger.json``, ``summary.json`` (content hash → rows and data hash). The same leaves, documents, flows
 and answers give the same bytes whatever was asked before.
@@ -15,8 +15,9 @@ from pathlib import Path
 
 from pipelines.artifacts import canonical_json, digest, pretty_json, rows_to_bytes, sha256
 from pipelines.backends import Call
-from pipelines.documents import CHUNKER_VERSION, chunks, documents
-from pipelines.errors import GraftError
+from pipelines.documents import CHUNKER_VERSION, Document, chunks
+from pipelines.documents.convert import versions
+from pipelines.errors import GraftError, LeafError
 from pipelines.exam import items, user_turn
 from pipelines.generate.completions import Completions
 from pipelines.generate.flow import FLOWS, Flow, load_flow
@@ -32,12 +33,12 @@ from pipelines.records import (
     Reject,
     Sample,
     Seed,
-    Tree,
     as_json,
 )
 
 VERSION = 1
 Say = Callable[[str], None]
+Read = Callable[[Leaf], Sequence[Document]]
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class _Book:
 
 def generate(
     work: Mapping[str, tuple[Leaf, ExamSplit]],
-    tree: Tree,
+    read: Read,
     recipe: Recipe,
     store: Completions,
     out: Path,
@@ -69,13 +70,15 @@ def generate(
 ) -> None:
     """Write the rows of every leaf of ``work`` (by content hash) into ``out``.
 
-    ``GraftError`` where a leaf that has shown seeds is left without a single row.
+    ``GraftError`` where documents cannot be had, which is found out before the teacher is asked, and
+    where a leaf that has shown seeds is left without a single row.
     """
+    _had([leaf for leaf, _ in work.values()], read)
     book = _Book()
     summary: dict[str, dict[str, int | str]] = {}
     (out / "rows").mkdir()
     for number, (content_hash, (leaf, split)) in enumerate(sorted(work.items()), 1):
-        samples = _leaf_rows(leaf, split, tree, recipe, store, book)
+        samples = _leaf_rows(leaf, split, read, recipe, store, book)
         if not samples:
             raise GraftError(
                 f"{leaf.path}: no row is left after the filters, so there is nothing to learn from; "
@@ -91,6 +94,19 @@ def generate(
     (out / "summary.json").write_bytes(pretty_json(summary))
     lines = sorted(canonical_json(reject) for reject in book.rejects)
     (out / "rejects.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+def _had(leaves: Sequence[Leaf], read: Read) -> None:
+    """Fetch what lies in other repositories, and tell all that cannot be had at once."""
+    causes = []
+    for leaf in sorted(leaves, key=lambda leaf: leaf.path):
+        if leaf.document is not None and leaf.document.repo != ".":
+            try:
+                read(leaf)
+            except LeafError as error:
+                causes.append(str(error))
+    if causes:
+        raise GraftError("\n".join(causes))
 
 
 def check_ledger(ledger: Ledger) -> None:
@@ -113,19 +129,19 @@ def read_summary(directory: Path) -> dict[str, str]:
 def data_key(recipe: Recipe) -> str:
     """Digest of everything but the leaf that its rows depend on: flows, prompts, teacher, chunker."""
     flows = {kind: [load_flow(name).hash for name in names] for kind, names in FLOWS.items()}
-    return digest([VERSION, CHUNKER_VERSION, flows, recipe.teacher, recipe.generate])
+    return digest([VERSION, CHUNKER_VERSION, versions(), flows, recipe.teacher, recipe.generate])
 
 
-def planned_calls(leaf: Leaf, split: ExamSplit, tree: Tree, recipe: Recipe) -> list[Call]:
+def planned_calls(leaf: Leaf, split: ExamSplit, read: Read, recipe: Recipe) -> list[Call]:
     """Every call that generating this leaf's rows takes, in order."""
     flows = [load_flow(name) for name in FLOWS[leaf.kind]]
-    return [call for flow in flows for call, _ in _calls(flow, leaf, split, tree, recipe)]
+    return [call for flow in flows for call, _ in _calls(flow, leaf, split, read, recipe)]
 
 
 def _leaf_rows(
     leaf: Leaf,
     split: ExamSplit,
-    tree: Tree,
+    read: Read,
     recipe: Recipe,
     store: Completions,
     book: _Book,
@@ -134,7 +150,7 @@ def _leaf_rows(
     samples: dict[str, Sample] = {}
     for name in FLOWS[leaf.kind]:
         flow = load_flow(name)
-        asked = list(_calls(flow, leaf, split, tree, recipe))
+        asked = list(_calls(flow, leaf, split, read, recipe))
         answers = store.answers([call for call, _ in asked])
         rows = _parsed(flow, leaf, asked, answers, book)
         for row in _kept(flow, leaf, rows, Setting(exam), book):
@@ -144,7 +160,7 @@ def _leaf_rows(
 
 
 def _calls(
-    flow: Flow, leaf: Leaf, split: ExamSplit, tree: Tree, recipe: Recipe
+    flow: Flow, leaf: Leaf, split: ExamSplit, read: Read, recipe: Recipe
 ) -> Iterator[tuple[Call, Row]]:
     """Each call with the row that says what it is made for. Exam seeds are never among them."""
     shown = [seed for seed in leaf.seeds if seed.id in set(split.shown)]
@@ -159,7 +175,7 @@ def _calls(
                 }
                 yield _call(flow, values, recipe), Row({}, "", seed.id)
         return
-    pieces = [c for d in documents(tree, leaf) for c in chunks(d, recipe.generate.chunk_words)]
+    pieces = [c for d in read(leaf) for c in chunks(d, recipe.generate.chunk_words)]
     for chunk in pieces:
         for seed in shown:
             values = _chunk_values(chunk, seed, recipe.generate.phrasings)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from pipelines.artifacts import conversations
 from pipelines.backends import Backend, Call
 from pipelines.backends.extractive import Extractive
+from pipelines.documents import documents
 from pipelines.exam import split
 from pipelines.generate import generate
 from pipelines.generate.completions import Completions
@@ -94,7 +96,7 @@ def dataset(
     """Run the stage into ``out``; the store, closed, with its counts."""
     out.mkdir()
     with Completions(cache or out.with_suffix(".sqlite"), backend) as store:
-        generate(work, tree, recipe(), store, out, lambda line: None)
+        generate(work, partial(documents, tree), recipe(), store, out, lambda line: None)
     return store
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_each_row_says_what_it_came_from(made: Path, tree: WorkTree, work: Work)
     store.close()
     for row in rows(made):
         leaf, sides = work[row["content_hash"]]
-        keys = {call.key for call in planned_calls(leaf, sides, tree, recipe())}
+        keys = {call.key for call in planned_calls(leaf, sides, partial(documents, tree), recipe())}
         user, assistant = row["messages"]
         assert (user["role"], assistant["role"]) == ("user", "assistant")
         assert row["id"] == digest([row["messages"], row["phase"]])[:32]
@@ -168,7 +169,9 @@ def test_a_shown_question_close_to_an_exam_question_teaches_no_row(tmp_path: Pat
 def test_the_ledger_balances_and_counts_the_calls(made: Path, tree: WorkTree, work: Work) -> None:
     assert_balanced(made)
     planned = [
-        call for leaf, sides in work.values() for call in planned_calls(leaf, sides, tree, recipe())
+        call
+        for leaf, sides in work.values()
+        for call in planned_calls(leaf, sides, partial(documents, tree), recipe())
     ]
     asking = [s for s in ledger(made)["steps"] if s["step"] in {c.task for c in planned}]
     assert sum(step["in"] for step in asking) == len(planned)
@@ -247,7 +250,7 @@ def test_slots_written_into_a_leaf_are_not_rendered(tmp_path: Path) -> None:
 
 def test_every_variable_of_a_call_stands_in_its_prompt(tree: WorkTree, work: Work) -> None:
     for leaf, sides in work.values():
-        for call in planned_calls(leaf, sides, tree, recipe()):
+        for call in planned_calls(leaf, sides, partial(documents, tree), recipe()):
             for name, value in call.variables.items():
                 assert value in call.messages[0].content, (call.task, name)
 
@@ -296,7 +299,7 @@ def test_one_edited_seed_costs_its_share_of_the_calls(tmp_path: Path, path: str)
         )  # fmt: skip
     again = work_of(tree, by_path(work))
     assert by_path(again)[path][0].content_hash != leaf.content_hash
-    total = len(planned_calls(leaf, sides, tree, recipe()))
+    total = len(planned_calls(leaf, sides, partial(documents, tree), recipe()))
     found = dataset(tmp_path / "two", tree, again, Teacher(), store)
     assert 0 < found.made <= 1.1 / len(sides.shown) * total
     first, second = row_bytes(tmp_path / "one"), row_bytes(tmp_path / "two")

@@ -1,22 +1,15 @@
-"""Knowledge documents: a leaf and its tree → the documents' text, and that text in chunks.
-
-In: a ``Tree`` and a ``Leaf`` whose documents lie beside it. Out: ``Document`` records, and for each
-its ``Chunk`` records, cut along Markdown's own joints, with exact character offsets.
-"""
+"""A document's text → its chunks: cut along Markdown's own joints, with exact character offsets."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from pipelines import text
-from pipelines.errors import GraftError, LeafError
-from pipelines.leaves import LEAF_FILE, document_text
-from pipelines.records import Chunk, Leaf, Tree
+from pipelines.records import Chunk
 
 CHUNKER_VERSION = 1
 
@@ -36,7 +29,9 @@ _ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[^\W\d_]|e\.g|i\.e|Mr|Mrs|Ms|Dr|St|No
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document beside its leaf: path from the taxonomy root, its text with newlines as LF.
+    """A document as Markdown, newlines as LF.
+
+    ``path`` is from the taxonomy root; of one in another repository it is "REPO@COMMIT:path".
 
     ``title`` is the first heading of level one; without any, the file's name without its ending.
     """
@@ -57,25 +52,6 @@ class _Block:
     level: int = 0
 
 
-def documents(tree: Tree, leaf: Leaf) -> list[Document]:
-    """The documents of a knowledge leaf in the order of their paths; none for a skill.
-
-    ``GraftError`` where they are in another repository, ``LeafError`` where one cannot be read.
-    """
-    if leaf.document is None:
-        return []
-    if leaf.document.repo != ".":
-        raise GraftError(
-            f"{leaf.path}: documents from other repositories are not supported yet; "
-            f'put the document beside {LEAF_FILE} and name it with `repo: "."`.'
-        )
-    found = []
-    for local in leaf.documents:
-        content = _read(tree, local.path)
-        found.append(Document(local.path, content, _title(content, local.path)))
-    return found
-
-
 def chunks(document: Document, words: int) -> list[Chunk]:
     """``document`` in pieces of at most ``words`` words, each below one heading.
 
@@ -93,18 +69,7 @@ def chunks(document: Document, words: int) -> list[Chunk]:
     return found
 
 
-def _read(tree: Tree, path: str) -> str:
-    try:
-        return document_text(tree, path)
-    except LeafError:
-        # Leaf paths are NFC, but a tree may spell the name in another Unicode form.
-        for found in tree.files():
-            if found != path and unicodedata.normalize("NFC", found) == path:
-                return document_text(tree, found)
-        raise
-
-
-def _title(content: str, path: str) -> str:
+def title_of(content: str, path: str) -> str:
     titles = (block.heading for block in _blocks(content) if block.level == 1 and block.heading)
     return next(titles, posixpath.splitext(posixpath.basename(path))[0])
 
