@@ -13,6 +13,8 @@ from pipelines.errors import GraftError, UsageError
 if TYPE_CHECKING:
     from pipelines.situation import Options
 
+TARGET = "folder:releases"
+
 
 def add_parser(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
@@ -51,7 +53,7 @@ def options(args: argparse.Namespace) -> Options:
         taxonomy=root,
         recipe=getattr(args, "recipe", "tiny"),
         base=getattr(args, "base", None),
-        target=args.target or "folder:releases",
+        target=args.target or TARGET,
         runs=getattr(args, "run", None) or Path("runs"),
         cache=Path(os.environ.get("GRAFT_CACHE", ".graft")),
     )
