@@ -39,8 +39,8 @@ def diff(
     """What turns ``base`` into ``head``, sorted by leaf.
 
     Without a recorded split each edit of a leaf counts as one of its data. A leaf under another
-    path is ``renamed`` where its content hash is the same, or where at least half of its seed ids
-    or of its words agree.
+    path is ``renamed`` where its content hash is the same, or where at least half of its seeds are
+    the old ones or nearly so.
     """
     gone = {path: leaf for path, leaf in base.items() if path not in head}
     new = {path: leaf for path, leaf in head.items() if path not in base}

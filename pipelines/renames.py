@@ -1,35 +1,39 @@
 """Leaves that are gone and leaves that are new → which of them are the same leaf under another path.
 
 In: the leaves that only one of two trees holds, by path. Out: new path → old path. First the leaves of
-equal content, then those with half of their seeds in common, then those with half of their words: a
-contributor who moves a leaf often mends every context on the way.
+equal content, then those with half of their seeds in common, then those with half of their seeds
+nearly the same: a contributor who moves a leaf may mend every context on the way.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
-from pipelines.records import Leaf
+from pipelines.records import Leaf, Seed
 
 ENOUGH = 0.5
 _SHINGLE = 3
 # What more leaves than this have in common tells none of them from the others.
 _COMMON = 50
+# So many old leaves, those of the most common words, are compared seed by seed with a new one.
+_CLOSEST = 5
 
 Traits = Callable[[Leaf], frozenset[Hashable]]
+# − share of what agrees, new path, old path: sorted, the best pairs come first.
+Pair = tuple[float, str, str]
 
 
 def moved_leaves(gone: Mapping[str, Leaf], new: Mapping[str, Leaf]) -> dict[str, str]:
     """New path → old path of the leaves that moved; each old leaf is given away once."""
     moved = _same_content(gone, new)
-    for traits in (_seed_ids, _shingles):
+    for alike in (_same_seeds, _near_seeds):
         taken = set(moved.values())
-        left_gone = [leaf for path, leaf in sorted(gone.items()) if path not in taken]
-        left_new = [leaf for path, leaf in sorted(new.items()) if path not in moved]
+        left_gone = {path: leaf for path, leaf in gone.items() if path not in taken}
+        left_new = {path: leaf for path, leaf in new.items() if path not in moved}
         if not left_gone or not left_new:
             break
-        for _, path, old in sorted(_alike(left_gone, left_new, traits)):
+        for _, path, old in sorted(alike(left_gone, left_new)):
             if path not in moved and old not in taken:
                 moved[path] = old
                 taken.add(old)
@@ -52,46 +56,60 @@ def _same_content(gone: Mapping[str, Leaf], new: Mapping[str, Leaf]) -> dict[str
     return moved
 
 
-def _alike(
-    gone: Iterable[Leaf], new: Iterable[Leaf], traits: Traits
-) -> list[tuple[float, str, str]]:
-    """(− share of traits in common, new path, old path) where at least half of them agree."""
-    holders: defaultdict[Hashable, list[str]] = defaultdict(list)
-    sizes = {}
-    for leaf in gone:
-        known = traits(leaf)
-        sizes[leaf.path] = len(known)
-        for trait in known:
-            holders[trait].append(leaf.path)
+def _same_seeds(gone: Mapping[str, Leaf], new: Mapping[str, Leaf]) -> list[Pair]:
+    """Pairs that have half of their seed ids in common."""
+    return _sharing(gone, new, lambda leaf: frozenset(seed.id for seed in leaf.seeds))
+
+
+def _near_seeds(gone: Mapping[str, Leaf], new: Mapping[str, Leaf]) -> list[Pair]:
+    """Pairs in which half of the seeds are nearly one of the other's.
+
+    Words in common only choose whom to compare: leaves of one author often share their phrases.
+    """
+    from pipelines import text  # brings rapidfuzz, and few comparisons come here
+
+    def shingles(leaf: Leaf) -> frozenset[Hashable]:
+        told = (text.tokens(wording) for wording in map(_wording, leaf.seeds))
+        return frozenset(shingle for words in told for shingle in text.ngrams(words, _SHINGLE))
+
+    closest: defaultdict[str, list[str]] = defaultdict(list)
+    for _, path, old in sorted(_sharing(gone, new, shingles)):
+        if len(closest[path]) < _CLOSEST:
+            closest[path].append(old)
     found = []
-    for leaf in new:
-        mine = traits(leaf)
-        rare = (holders[trait] for trait in mine if len(holders.get(trait, ())) <= _COMMON)
-        common = Counter(old for paths in rare for old in paths)
-        for old, count in common.items():
-            share = count / max(len(mine), sizes[old])
+    for path, olds in closest.items():
+        for old in olds:
+            before = [_wording(seed) for seed in gone[old].seeds]
+            after = [_wording(seed) for seed in new[path].seeds]
+            near = sum(any(text.too_close(one, other) for other in before) for one in after)
+            share = near / max(len(before), len(after))
             if share >= ENOUGH:
-                found.append((-share, leaf.path, old))
+                found.append((-share, path, old))
     return found
 
 
-def _seed_ids(leaf: Leaf) -> frozenset[Hashable]:
-    return frozenset(seed.id for seed in leaf.seeds)
+def _sharing(gone: Mapping[str, Leaf], new: Mapping[str, Leaf], traits: Traits) -> list[Pair]:
+    """Pairs that have half of their traits in common."""
+    holders: defaultdict[Hashable, list[str]] = defaultdict(list)
+    sizes = {}
+    for path in sorted(gone):
+        known = traits(gone[path])
+        sizes[path] = len(known)
+        for trait in known:
+            holders[trait].append(path)
+    found = []
+    for path, leaf in new.items():
+        mine = traits(leaf)
+        rare = (holders[trait] for trait in mine if 0 < len(holders.get(trait, ())) <= _COMMON)
+        for old, count in Counter(old for paths in rare for old in paths).items():
+            share = count / max(len(mine), sizes[old])
+            if share >= ENOUGH:
+                found.append((-share, path, old))
+    return found
 
 
-def _shingles(leaf: Leaf) -> frozenset[Hashable]:
-    """Every run of three words in the contexts, questions and answers."""
-    from pipelines import text  # brings rapidfuzz, and few comparisons come here
-
-    return frozenset(
-        shingle
-        for seed in leaf.seeds
-        for part in (
-            seed.context,
-            *(t for pair in seed.pairs for t in (pair.question, pair.answer)),
-        )
-        for shingle in text.ngrams(text.tokens(part), _SHINGLE)
-    )
+def _wording(seed: Seed) -> str:
+    return "\n".join([seed.context, *(pair.question for pair in seed.pairs)])
 
 
 def _name(path: str) -> str:
