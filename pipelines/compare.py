@@ -46,11 +46,14 @@ class Sides:
         return with_idle(found, self.base, self.head)
 
 
-def differing(base: CommitTree, head: Moment) -> Sides:
-    """Read every leaf of either tree that has a file in its folder changed, added or gone."""
+def differing(base: CommitTree, head: Moment, *, meaning_only: bool = True) -> Sides:
+    """Read every leaf of either tree that has a file in its folder changed, added or gone.
+
+    Their attribution and lines are read only where ``meaning_only`` is false.
+    """
     files = head.changed if isinstance(head, Overlay) else changed_files(base, head, ROOTS)
     problems = [*_unnamable(head, files)]
-    befores, afters = _Spelling(base), _Spelling(head)
+    befores, afters = _Spelling(base, meaning_only), _Spelling(head, meaning_only)
     old, new = {}, {}
     for leaf in sorted({unicodedata.normalize("NFC", path) for path in _leaves(base, head, files)}):
         side: Side = "head"
@@ -102,8 +105,9 @@ def _unnamable(head: Moment, files: Iterable[str]) -> Iterator[Problem]:
 class _Spelling:
     """Reads leaves by their NFC path, however the tree spells it."""
 
-    def __init__(self, tree: Moment) -> None:
+    def __init__(self, tree: Moment, meaning_only: bool) -> None:
         self._tree = tree
+        self._meaning_only = meaning_only
         self._names: dict[str, tuple[Collection[str], dict[str, list[str]]]] = {}
 
     def read(self, path: str) -> Leaf | None:
@@ -123,7 +127,7 @@ class _Spelling:
                 hint="Rename one of them.",
             )
         try:
-            return read_leaf(self._tree, found[0])
+            return read_leaf(self._tree, found[0], meaning_only=self._meaning_only)
         except OSError as error:
             why = error.strerror or "it is gone"
             raise LeafError(

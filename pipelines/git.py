@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -128,10 +129,12 @@ class Repository:
         base = self.tree(commit, prefix)
         found = self._read_index()
         changed = self._staged(commit, found)
+        left_out = self._left_out()
         with _whole(self._repository):
             for delta in found.diff_to_workdir(_WORK_TREE).deltas:
                 if delta.status == DeltaStatus.DELETED:
-                    changed[delta.old_file.raw_path] = None
+                    if delta.old_file.raw_path not in left_out:
+                        changed[delta.old_file.raw_path] = None
                 else:
                     changed[delta.new_file.raw_path] = DISK if _regular(delta.new_file) else None
         return Overlay(base, below(changed, prefix), disk)
@@ -149,6 +152,19 @@ class Repository:
                     new = delta.new_file
                     changed[new.raw_path] = new.id.raw if _regular(new) else None
         return changed
+
+    def _left_out(self) -> set[bytes]:
+        """Files that a sparse checkout leaves out, which libgit2 takes for deleted."""
+        if not (Path(self._repository.path) / "info" / "sparse-checkout").is_file():
+            return set()
+        words = ["git", "-C", str(self.root), "ls-files", "-t", "-z"]
+        try:
+            done = subprocess.run(words, capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise GraftError(
+                f"{self.root} is a sparse checkout, and `git ls-files` does not say of what."
+            ) from error
+        return {line[2:] for line in done.stdout.split(b"\0") if line.startswith(b"S ")}
 
     def _read_index(self) -> pygit2.Index:
         if self._repository.is_bare:
@@ -200,9 +216,14 @@ class Repository:
         with contextlib.suppress(KeyError, ValueError, pygit2.GitError):
             self._repository.lookup_reference(f"refs/remotes/{remote}")
             return f"{ref} is no branch here, but {remote} is one: name that."
+        shallow = (
+            " This clone is shallow and may lack it: run `git fetch --unshallow` first."
+            if self._repository.is_shallow
+            else ""
+        )
         return (
             f"{ref[:80]!r} names no commit in {self.root}; "
-            "`git branch --all` and `git tag` list what does."
+            f"`git branch --all` and `git tag` list what does.{shallow}"
         )
 
 

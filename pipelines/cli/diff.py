@@ -50,7 +50,7 @@ def command(args: argparse.Namespace) -> int:
 
     place = _place(args)
     names, base, head = _moments(_range(args), place)
-    sides = differing(base, head)
+    sides = differing(base, head, meaning_only=not args.all)
     found = sides.changes(*names, _recorded(args.target or TARGET))
     if args.all:
         found = sides.with_idle(found)
