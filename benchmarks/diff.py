@@ -1,55 +1,72 @@
-"""``graft diff`` on trees of 1,000 to 100,000 leaves, of which 11 changed: what it costs, and where.
+"""``graft diff`` on trees of 1,000 to 100,000 leaves, eleven of them changed: what it costs, and where.
 
-    python benchmarks/diff.py [LEAVES …] [--runs N] [--work-tree]
+    python benchmarks/diff.py [LEAVES …] [--runs N]
 
-In: nothing; the repositories are made in a temporary folder with ``git fast-import``, so that no work
-tree of 100,000 files is written. Out: a Markdown table on standard output. Times are medians.
+In: nothing; the repositories are made in a temporary folder with ``git fast-import``, so that no
+100,000 files are written. Out: Markdown on standard output. Figures are CPU milliseconds, user and
+system, which on an idle machine is the time one waits; each is the best of the runs, which take turns,
+since other work on the machine only ever adds. ``measure`` and ``table`` may be called from elsewhere.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 ROOT = Path(__file__).parents[1]
 SIZES = (1_000, 5_000, 20_000, 100_000)
+WORK_TREE = 20_000
+RUNS = 9
 CHANGED = 11
 SEEDS = 5
 
-# The command in parts, in one fresh interpreter: what was imported, and what was done after it.
+# What a fresh interpreter does after its imports, in seconds: all of the command, its comparison, and
+# of that the walk; and what libyaml alone takes to compose the files that were read.
 PARTS = """
-import json, sys, time
-started = time.perf_counter()
-from pipelines import cli, compare, git, leaves, exam
-from pipelines.cli import diff
-imported = time.perf_counter()
-import contextlib, io
-with contextlib.redirect_stdout(io.StringIO()):
-    code = cli.main(sys.argv[1:])
-worked = time.perf_counter()
-repository = git.open_repository("t")
-base, head = (repository.tree(ref, "t") for ref in ("main", "topic"))
-opened = time.perf_counter()
-paths = list(compare.changed_files(base, head))
-walked = time.perf_counter()
-print(json.dumps({"code": code, "import": imported - started, "work": worked - imported,
-                  "walk": walked - opened, "files": len(paths)}))
+import contextlib, io, json, pathlib, sys, time
+from pipelines import changes, cli, compare, git, leaves
+words = sys.argv[1:]
+started = time.process_time()
+with contextlib.redirect_stdout(io.StringIO()) as said:
+    assert cli.main(words) == 0
+whole = time.process_time() - started
+repository = git.open_repository(pathlib.Path(words[-1]))
+prefix = "taxonomy"
+def trees():
+    return [repository.tree(ref, prefix) for ref in words[1:3]]
+base, head = trees()
+started = time.process_time()
+files = compare.changed_files(base, head, leaves.ROOTS)
+walk = time.process_time() - started
+base, head = trees()
+started = time.process_time()
+sides = compare.differing(base, head)
+compared = time.process_time() - started
+import yaml
+texts = [tree.read(path + "/qna.yaml").decode() for tree, side in ((base, sides.base), (head, sides.head))
+         for path in side]
+started = time.process_time()
+for text in texts:
+    yaml.compose(text, Loader=yaml.CSafeLoader)
+floor = time.process_time() - started
+print(json.dumps({"work": whole, "walk": walk, "compare": compared, "compose": floor,
+                  "read": len(texts), "lines": said.getvalue().count(chr(10))}))
 """
+# The same imports, and nothing else.
+IMPORTS = "from pipelines import changes, cli, compare, git, leaves"
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Seconds: git's own listing, bare Python with the imports, the whole command and its parts."""
+    """CPU milliseconds. ``start``: bare interpreter and imports; ``read``: leaf files that were parsed."""
 
     leaves: int
     git: float
@@ -57,7 +74,9 @@ class Figures:
     whole: float
     work: float
     walk: float
-    work_tree: float | None
+    compare: float
+    compose: float
+    read: int
 
 
 def leaf_path(number: int) -> str:
@@ -169,3 +188,114 @@ def _commit(branch: str, message: str, parent: str | None) -> str:
 
 def _file(path: str, text: str) -> str:
     return f"M 100644 inline taxonomy/{path}\ndata {len(text.encode())}\n{text}\n"
+
+
+def measure(sizes: Sequence[int] = SIZES, runs: int = RUNS) -> list[Figures]:
+    """The command on a tree of each size; the repositories are gone afterwards."""
+    found = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for leaves in sizes:
+            repository = Path(scratch) / f"{leaves}.git"
+            build(repository, leaves)
+            found.append(_figures(repository, leaves, runs))
+    return found
+
+
+def _figures(repository: Path, leaves: int, runs: int) -> Figures:
+    words = ["diff", "main", "topic", "--taxonomy", str(repository)]
+    listing = ["git", "-C", str(repository), "diff", "--name-status", "main", "topic"]
+    best: dict[str, float] = {}
+    for _ in range(runs):
+        parts = json.loads(_python("-c", PARTS, *words))
+        times = {
+            "git": _time(lambda: _run(listing)),
+            "start": _time(lambda: _python("-c", IMPORTS)),
+            "whole": _time(lambda: _python("-m", "pipelines", *words)),
+            **parts,
+        }
+        best = {name: min(value, best.get(name, value)) for name, value in times.items()}
+    read = int(best.pop("read"))
+    best.pop("lines")
+    return Figures(leaves=leaves, read=read, **{name: 1e3 * value for name, value in best.items()})
+
+
+def measure_work_tree(leaves: int = WORK_TREE, runs: int = 3) -> dict[str, float]:
+    """CPU milliseconds of comparing a checkout with ``main``, git's and ours, the checkout on ``topic``."""
+    with tempfile.TemporaryDirectory() as scratch:
+        repository, checkout = Path(scratch) / "bare.git", Path(scratch) / "checkout"
+        build(repository, leaves)
+        _run(["git", "clone", "--quiet", "--branch", "topic", str(repository), str(checkout)])
+        words = ["diff", "origin/main", "--taxonomy", str(checkout / "taxonomy")]
+        best: dict[str, float] = {}
+        for _ in range(runs):
+            times = {
+                "git status": _time(lambda: _run(["git", "-C", str(checkout), "status", "-s"])),
+                "graft diff origin/main": _time(lambda: _python("-m", "pipelines", *words)),
+                "graft diff --staged": _time(
+                    lambda: _python("-m", "pipelines", *words, "--staged")
+                ),
+            }
+            best = {name: min(value, best.get(name, value)) for name, value in times.items()}
+    return {name: 1e3 * value for name, value in best.items()}
+
+
+def _time(act: Callable[[], object]) -> float:
+    """CPU seconds, user and system, of the processes that ``act`` starts and waits for."""
+    before = _spent()
+    act()
+    return _spent() - before
+
+
+def _spent() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _python(*words: str) -> str:
+    return _run([sys.executable, *words])
+
+
+def _run(words: list[str]) -> str:
+    return subprocess.run(
+        words,
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ).stdout
+
+
+def table(found: Sequence[Figures]) -> str:
+    """The figures as Markdown, in CPU milliseconds."""
+    rows = [
+        f"| {f.leaves:,} | {f.git:.1f} | {f.start:.0f} | {f.whole:.0f} | {f.work:.1f} | "
+        f"{f.walk:.2f} | {f.compare:.1f} | {f.read} | {f.compose:.1f} |"
+        for f in found
+    ]
+    return "\n".join(
+        [
+            "| leaves | git diff --name-status | Python and imports | graft diff, whole "
+            "| after import | the walk | walk and reading | files read | their bare compose |",
+            "|---|---|---|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("leaves", nargs="*", type=int, default=list(SIZES), metavar="LEAVES")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--no-work-tree", action="store_true", help="spare the large checkout")
+    args = parser.parse_args()
+    print(table(measure(args.leaves, args.runs)))
+    if not args.no_work_tree:
+        print(f"\nWork tree of {WORK_TREE:,} leaves:")
+        for name, value in measure_work_tree().items():
+            print(f"- {name}: {value:.0f} ms")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

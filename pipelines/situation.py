@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipelines.changes import diff
 from pipelines.compare import differing
-from pipelines.errors import GraftError, LeafError
+from pipelines.errors import GraftError, LeafError, ReleaseError
 from pipelines.exam import split
 from pipelines.git import Repository, open_repository
 from pipelines.leaves import leaf_from_json, read_leaves
@@ -102,7 +102,12 @@ def wanted(now: Situation) -> dict[str, str]:
 def stored_leaf(target: Target, manifest: Manifest, content_hash: str) -> Leaf:
     """A leaf as a release carries it."""
     path = target.directory(manifest.release) / leaf_file(content_hash)
-    return leaf_from_json(json.loads(path.read_bytes()))
+    try:
+        return leaf_from_json(json.loads(path.read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ReleaseError(
+            f"{path} cannot be read as a leaf; `graft release verify` finds what else is damaged."
+        ) from error
 
 
 def wanted_leaves(now: Situation, hashes: Mapping[str, str]) -> dict[str, Leaf]:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from pipelines import cli
+from pipelines import cli, exam
+from pipelines.artifacts import tree_digests
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE
 from pipelines.git import NOTHING
+from pipelines.leaves import WorkTree, leaf_to_json, read_leaves
+from pipelines.records import ManifestLeaf
+from pipelines.release.manifest import leaf_file
+from pipelines.release.targets import open_target
+from tests.release import builders as release
 from tests.support.repositories import Repo, knowledge_leaf, skill_leaf, skill_seeds
 
 ROOT = Path(__file__).parents[2]
@@ -277,6 +284,78 @@ def test_names_cannot_steer_the_terminal(graft: Graft, repo: Repo) -> None:
     text = graft("--format", "json")[1]
     assert json.loads(text)["changes"][0]["leaf"] == "compositional_skills/\x1b[2J\u202e"
     assert text.isascii()
+
+
+# --- the exam that the last release recorded -------------------------------------------------------
+
+
+def publish(repo: Repo, folder: Path) -> dict[str, ManifestLeaf]:
+    """A release of the leaves as they are now, at the folder ``folder``; its leaves."""
+    leaves = read_leaves(WorkTree(repo.path / "taxonomy"))
+    target = open_target(f"folder:{folder}")
+    built = folder.with_name("built")
+    recorded = {}
+    for path, leaf in leaves.items():
+        rows = target.put_blob(path.encode())
+        file = built / leaf_file(leaf.content_hash)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(leaf_to_json(leaf)), encoding="utf-8")
+        recorded[path] = ManifestLeaf(leaf.content_hash, rows, exam.split(leaf, None, None))
+    manifest = replace(release.manifest(files=tree_digests(built)), leaves=recorded)
+    target.publish(built, manifest)
+    return recorded
+
+
+def edit_seed(repo: Repo, side: tuple[str, ...]) -> None:
+    """Another answer for the first seed of that side of TIDES's exam split."""
+    leaf = read_leaves(WorkTree(repo.path / "taxonomy"))[TIDES]
+    seed = next(seed for seed in leaf.seeds if seed.id in side)
+    edit(repo, f"{TIDES}/qna.yaml", seed.pairs[0].answer, f"{seed.pairs[0].answer}, it is said")
+
+
+def redone(said: Said) -> list[str]:
+    assert (said[0], said[2]) == (EXIT_OK, "")
+    return [line.split("redoes: ")[1] for line in said[1].splitlines()]
+
+
+def test_an_exam_seed_is_known_from_the_last_release(graft: Graft, repo: Repo) -> None:
+    splits = publish(repo, repo.path / "releases")
+    repo.write(".gitignore", "/releases/\n/elsewhere/\n/built/\n")
+    edit_seed(repo, splits[TIDES].exam.exam)
+    assert redone(graft()) == ["exam"]
+    assert redone(graft("--target", "folder:elsewhere")) == ["data"]
+    assert_stops(graft("--target", "ftp:there"), EXIT_FINDINGS, "is not a release target")
+    # What the release knows by its path alone goes on from there, as `graft run` has it.
+    repo.commit("An exam seed")
+    edit_seed(repo, splits[TIDES].exam.exam)
+    assert redone(graft()) == ["exam"]
+    repo.git("checkout", "--quiet", "taxonomy")
+    edit_seed(repo, splits[TIDES].exam.shown)
+    assert redone(graft()) == ["data"]
+
+
+def test_a_damaged_release_is_said_and_the_diff_goes_on(graft: Graft, repo: Repo) -> None:
+    splits = publish(repo, repo.path / "releases")
+    edit_seed(repo, splits[TIDES].exam.exam)
+    repo.commit("An exam seed")
+    edit_seed(repo, splits[TIDES].exam.exam)
+    tag = repo.path / "releases" / "v2026.01.01"
+    (tag / leaf_file(splits[TIDES].content_hash)).unlink()
+    code, out, err = graft()
+    assert (code, out.split("redoes: ")[1]) == (EXIT_OK, "data\n")
+    assert "graft release verify" in err
+    (tag / "manifest.json").write_text("{")
+    code, out, err = graft()
+    assert (code, out.split("redoes: ")[1]) == (EXIT_OK, "data\n")
+    assert "is not JSON" in err
+    assert err.count("\n") == 1
+
+
+def test_a_release_is_not_looked_at_where_no_seed_changed(graft: Graft, repo: Repo) -> None:
+    repo.write("releases/HEAD", "no tag")
+    repo.move(f"taxonomy/{SKILL}", f"taxonomy/{OTHER}")
+    edit(repo, f"{TIDES}/qna.yaml", "domain: science", "domain: nature")
+    assert redone(graft()) == ["nothing", "data (domain)"]
 
 
 # --- odd repositories ------------------------------------------------------------------------------
