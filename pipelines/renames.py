@@ -7,15 +7,16 @@ nearly the same: a contributor who moves a leaf may mend every context on the wa
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping
 
 from pipelines.records import Leaf, Seed
 
 ENOUGH = 0.5
-_SHINGLE = 3
 # What more leaves than this have in common tells none of them from the others.
 _COMMON = 50
+_WORD = re.compile(r"[!-\x7f]+|[^\s\x00-\x7f]")
 # So many old leaves, those of the most common words, are compared seed by seed with a new one.
 _CLOSEST = 5
 
@@ -66,16 +67,14 @@ def _near_seeds(gone: Mapping[str, Leaf], new: Mapping[str, Leaf]) -> list[Pair]
 
     Words in common only choose whom to compare: leaves of one author often share their phrases.
     """
-    from pipelines import text  # brings rapidfuzz, and few comparisons come here
-
-    def shingles(leaf: Leaf) -> frozenset[Hashable]:
-        told = (text.tokens(wording) for wording in map(_wording, leaf.seeds))
-        return frozenset(shingle for words in told for shingle in text.ngrams(words, _SHINGLE))
-
     closest: defaultdict[str, list[str]] = defaultdict(list)
-    for _, path, old in sorted(_sharing(gone, new, shingles)):
+    for _, path, old in sorted(_sharing(gone, new, _shingles)):
         if len(closest[path]) < _CLOSEST:
             closest[path].append(old)
+    if not closest:
+        return []
+    from pipelines import text  # brings rapidfuzz, and few comparisons come here
+
     found = []
     for path, olds in closest.items():
         for old in olds:
@@ -86,6 +85,14 @@ def _near_seeds(gone: Mapping[str, Leaf], new: Mapping[str, Leaf]) -> list[Pair]
             if share >= ENOUGH:
                 found.append((-share, path, old))
     return found
+
+
+def _shingles(leaf: Leaf) -> frozenset[Hashable]:
+    """Every run of three words in what the seeds ask; where no spaces are written, of characters."""
+    told = [_WORD.findall(_wording(seed).casefold()) for seed in leaf.seeds]
+    return frozenset(
+        run for words in told for run in zip(words, words[1:], words[2:], strict=False)
+    )
 
 
 def _sharing(gone: Mapping[str, Leaf], new: Mapping[str, Leaf], traits: Traits) -> list[Pair]:

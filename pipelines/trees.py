@@ -79,6 +79,10 @@ class CommitTree:
         known = self._listings.get(folder)
         if known is not None:
             return known
+        parent, _, last = folder.rpartition("/")
+        if folder and parent in self._listings:
+            entry = self._listings[parent].get(last)
+            return self._open(folder, entry[1] if entry and is_folder(entry) else None)
         # A loop: hostile trees are nested deeper than Python's stack.
         path, identity = "", self._top
         for name in folder.split("/") if folder else ():

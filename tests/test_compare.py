@@ -299,7 +299,7 @@ def test_a_tree_nested_deeper_than_pythons_stack_is_walked(repo: Repo) -> None:
     raw = opened._repository
     blob = raw.create_blob(b"deep")
     name, entry, mode = "a", blob, 0o100644
-    for _ in range(3000):
+    for _ in range(1500):
         builder = raw.TreeBuilder()
         builder.insert(name, entry, mode)
         entry, mode = builder.write(), 0o040000
