@@ -1,54 +1,32 @@
-"""Git as Graft needs it: refs, merge bases, commits as trees, contributors.
+"""Git as Graft needs it: refs, merge bases, commits, the index and the work tree as trees, contributors.
 
-In: a path in a repository, bare, shallow or ordinary. Out: SHAs and ``CommitTree``, a
-``records.Tree`` read straight from the object store, so that no checkout is touched. The only
-module that imports pygit2; every failure of Git leaves it as one ``GraftError``.
+In: a path in a repository, bare, shallow or ordinary. Out: SHAs and ``records.Tree``s that are read
+straight from the object store, so that no checkout is touched. The only module that imports pygit2;
+every failure of Git leaves it as one ``GraftError``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import FileMode, ObjectType, SortMode
+from pygit2.enums import DeltaStatus, DiffOption, SortMode
 
 from pipelines.errors import GraftError
+from pipelines.records import Tree
+from pipelines.trees import DISK, SUBMODULE, CommitTree, Overlay, Place, below, is_file, is_folder
 
-_REGULAR = (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
+# The id of a tree without a file, which Git knows in every repository.
+NOTHING = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
 _CO_AUTHOR = re.compile(r"^co-authored-by:\s*([^<\n]+?)\s*<([^>\n]*)>", re.I | re.M)
-
-
-class CommitTree:
-    """The files of one folder of a commit; implements ``records.Tree``.
-
-    Symlinks, submodules and hidden folders do not exist for it, nor do names that are not UTF-8.
-    """
-
-    def __init__(self, repository: pygit2.Repository, top: pygit2.Tree | None) -> None:
-        self._repository = repository
-        self._top = top
-
-    def read(self, path: str) -> bytes:
-        """The bytes of a regular file; ``FileNotFoundError`` for anything else."""
-        hidden = any(part.startswith(".") for part in path.split("/")[:-1])
-        with _whole(self._repository):
-            found = None if hidden else _descend(self._top, path)
-            if not isinstance(found, pygit2.Blob) or found.filemode not in _REGULAR:
-                raise FileNotFoundError(path)
-            return found.data
-
-    def files(self, under: str = "") -> Iterator[str]:
-        """Sorted paths of the regular files below ``under``."""
-        start = under.strip("/")
-        with _whole(self._repository):
-            found = _descend(self._top, start) if start else self._top
-            paths: list[str] = []
-            if isinstance(found, pygit2.Tree):
-                paths = sorted(_walk(found, f"{start}/" if start else ""))
-        yield from paths
+_WORK_TREE = (
+    DiffOption.INCLUDE_UNTRACKED | DiffOption.RECURSE_UNTRACKED_DIRS | DiffOption.INCLUDE_TYPECHANGE
+)
 
 
 class Repository:
@@ -57,6 +35,16 @@ class Repository:
     def __init__(self, repository: pygit2.Repository) -> None:
         self._repository = repository
         self.root = Path(repository.workdir or repository.path).resolve()
+
+    @property
+    def bare(self) -> bool:
+        """Whether there is no work tree."""
+        return self._repository.is_bare
+
+    @property
+    def unborn(self) -> bool:
+        """Whether the branch that is checked out has no commit yet."""
+        return self._repository.head_is_unborn
 
     def resolve(self, ref: str) -> str:
         """The full SHA of the commit that a branch, tag, SHA or expression such as HEAD~2 names."""
@@ -93,13 +81,104 @@ class Repository:
             ) from None
         return "" if relative == "." else relative
 
-    def tree(self, commit: str, prefix: str) -> CommitTree:
-        """The folder ``prefix`` of ``commit``; empty where the commit does not have that folder."""
+    def tree(self, commit: str | None, prefix: str) -> CommitTree:
+        """The folder ``prefix`` of ``commit``; empty where the commit does not have that folder.
+
+        None stands for the tree without a file, which is what comes before the first commit.
+        """
+        if commit is None:
+            return CommitTree(self._object, None)
         sha = self.resolve(commit)
         with _whole(self._repository):
-            top = self._repository[sha].peel(pygit2.Commit).tree
-            found = _descend(top, prefix) if prefix.strip("/") else top
-            return CommitTree(self._repository, found if isinstance(found, pygit2.Tree) else None)
+            top = self._repository[sha].peel(pygit2.Commit).tree_id
+        whole = CommitTree(self._object, top.raw)
+        place = prefix.strip("/")
+        if not place:
+            return whole
+        entry = whole.entry(place)
+        if entry is not None and entry[0] == SUBMODULE:
+            raise GraftError(
+                f"{prefix} is a submodule in {self.root} that is not checked out; run "
+                "`git submodule update --init` and go into it."
+            )
+        return CommitTree(self._object, entry[1] if entry and is_folder(entry) else None)
+
+    def _object(self, identity: bytes) -> bytes:
+        with _whole(self._repository):
+            data: bytes = self._repository.read(pygit2.Oid(identity))[1]
+            return data
+
+    def index(self, commit: str | None, prefix: str) -> Overlay:
+        """What would be committed now, as a change of ``commit``."""
+        base = self.tree(commit, prefix)
+        found = self._read_index()
+        conflict = next(iter(found.conflicts or ()), None)
+        if conflict is not None:
+            path = next(side.path for side in conflict if side is not None)
+            raise GraftError(
+                f"{path} is in conflict in {self.root}; resolve it and run `git add {path}` first."
+            )
+        return Overlay(base, below(self._staged(commit, found), prefix), None)
+
+    def work_tree(self, commit: str | None, prefix: str, disk: Tree) -> Overlay:
+        """The files as they are now, as a change of ``commit``; what .gitignore names is not there.
+
+        ``disk`` reads the folder ``prefix``. The index's times and sizes tell which files are worth
+        a look, so that an untouched one is never opened.
+        """
+        base = self.tree(commit, prefix)
+        found = self._read_index()
+        changed = self._staged(commit, found)
+        left_out = self._left_out()
+        with _whole(self._repository):
+            for delta in found.diff_to_workdir(_WORK_TREE).deltas:
+                if delta.status == DeltaStatus.DELETED:
+                    if delta.old_file.raw_path not in left_out:
+                        changed[delta.old_file.raw_path] = None
+                else:
+                    changed[delta.new_file.raw_path] = DISK if _regular(delta.new_file) else None
+        return Overlay(base, below(changed, prefix), disk)
+
+    def _staged(self, commit: str | None, index: pygit2.Index) -> dict[bytes, Place]:
+        """Path in the repository → its blob in the index, for each that differs from ``commit``."""
+        changed: dict[bytes, Place] = {}
+        with _whole(self._repository):
+            sha = NOTHING if commit is None else self.resolve(commit)
+            tree = self._repository[sha].peel(pygit2.Tree)
+            for delta in tree.diff_to_index(index, DiffOption.INCLUDE_TYPECHANGE).deltas:
+                if delta.status == DeltaStatus.DELETED:
+                    changed[delta.old_file.raw_path] = None
+                else:
+                    new = delta.new_file
+                    changed[new.raw_path] = new.id.raw if _regular(new) else None
+        return changed
+
+    def _left_out(self) -> set[bytes]:
+        """Files that a sparse checkout leaves out, which libgit2 takes for deleted."""
+        if not (Path(self._repository.path) / "info" / "sparse-checkout").is_file():
+            return set()
+        words = ["git", "-C", str(self.root), "ls-files", "-t", "-z"]
+        try:
+            done = subprocess.run(words, capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise GraftError(
+                f"{self.root} is a sparse checkout, and `git ls-files` does not say of what."
+            ) from error
+        return {line[2:] for line in done.stdout.split(b"\0") if line.startswith(b"S ")}
+
+    def _read_index(self) -> pygit2.Index:
+        if self._repository.is_bare:
+            raise GraftError(
+                f"{self.root} is a bare repository: it has no work tree and no index; "
+                "name two commits."
+            )
+        try:
+            found: pygit2.Index = self._repository.index
+            return found
+        except (OSError, pygit2.GitError) as error:
+            raise GraftError(
+                f"The index of {self.root} cannot be read ({error}); run `git status` to see why."
+            ) from error
 
     def contributors(self, commit: str, paths: Iterable[str]) -> tuple[str, ...]:
         """Names of all who wrote a commit that touched ``paths``, sorted; never their addresses.
@@ -137,9 +216,14 @@ class Repository:
         with contextlib.suppress(KeyError, ValueError, pygit2.GitError):
             self._repository.lookup_reference(f"refs/remotes/{remote}")
             return f"{ref} is no branch here, but {remote} is one: name that."
+        shallow = (
+            " This clone is shallow and may lack it: run `git fetch --unshallow` first."
+            if self._repository.is_shallow
+            else ""
+        )
         return (
             f"{ref[:80]!r} names no commit in {self.root}; "
-            "`git branch --all` and `git tag` list what does."
+            f"`git branch --all` and `git tag` list what does.{shallow}"
         )
 
 
@@ -176,36 +260,8 @@ def _whole(repository: pygit2.Repository) -> Iterator[None]:
         ) from error
 
 
-def _descend(top: pygit2.Tree | None, path: str) -> pygit2.Object | None:
-    """The object at ``path`` below ``top``; None where there is none. Never through a symlink."""
-    parts = path.strip("/").split("/")
-    found: pygit2.Object | None = top
-    for part in parts:
-        if not isinstance(found, pygit2.Tree) or part in ("", ".", ".."):
-            return None
-        if part not in found:
-            return None
-        found = found / part
-        if found.filemode == FileMode.COMMIT:
-            return None
-    return found
-
-
-def _walk(tree: pygit2.Tree, start: str) -> Iterator[str]:
-    for entry in tree:
-        name = entry.name
-        if name is None or not _is_utf8(name):
-            continue
-        if isinstance(entry, pygit2.Tree):
-            if not name.startswith("."):
-                yield from _walk(entry, f"{start}{name}/")
-        elif entry.type == ObjectType.BLOB and entry.filemode in _REGULAR:
-            yield f"{start}{name}"
-
-
-def _is_utf8(name: str) -> bool:
-    """pygit2 gives bytes that are no UTF-8 as lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+def _regular(file: pygit2.DiffFile) -> bool:
+    return is_file((b"%o" % file.mode, b""))
 
 
 def _touches(commit: pygit2.Commit, wanted: set[str]) -> bool:
@@ -218,13 +274,13 @@ def _touches(commit: pygit2.Commit, wanted: set[str]) -> bool:
 
 def _names_one(diff: pygit2.Diff, wanted: set[str]) -> bool:
     return any(
-        _is_below(side.path, wanted)
+        _isbelow(side.path, wanted)
         for delta in diff.deltas
         for side in (delta.old_file, delta.new_file)
     )
 
 
-def _is_below(path: str, wanted: set[str]) -> bool:
+def _isbelow(path: str, wanted: set[str]) -> bool:
     parts = path.split("/")
     return "" in wanted or any(
         "/".join(parts[:count]) in wanted for count in range(1, len(parts) + 1)

@@ -108,8 +108,11 @@ def read_leaves(tree: Tree) -> dict[str, Leaf]:
     return dict(sorted(leaves.items()))
 
 
-def read_leaf(tree: Tree, path: str) -> Leaf:
-    """The leaf in the folder ``path``; ``LeafError`` with line and column where it is broken."""
+def read_leaf(tree: Tree, path: str, *, meaning_only: bool = False) -> Leaf:
+    """The leaf in the folder ``path``; ``LeafError`` with line and column where it is broken.
+
+    With ``meaning_only`` no attribution is read and no seed's line is looked up.
+    """
     file = posixpath.join(path, LEAF_FILE)
     try:
         data = tree.read(file)
@@ -118,7 +121,7 @@ def read_leaf(tree: Tree, path: str) -> Leaf:
     reading = read_yaml(data, file)
     if reading.source is None or reading.findings:
         raise as_error(reading.findings[0])
-    return _Reader(tree, path, reading.source).leaf()
+    return _Reader(tree, path, reading.source, meaning_only).leaf()
 
 
 def is_knowledge(path: str, data: object) -> bool:
@@ -197,10 +200,11 @@ def _past_stars(reached: set[int], wanted: list[str]) -> set[int]:
 class _Reader:
     """One leaf's values → ``Leaf``; every value that is not as it must be is a ``LeafError``."""
 
-    def __init__(self, tree: Tree, path: str, source: Source) -> None:
+    def __init__(self, tree: Tree, path: str, source: Source, meaning_only: bool) -> None:
         self._tree = tree
         self._path = path
         self._source = source
+        self._meaning_only = meaning_only
 
     def leaf(self) -> Leaf:
         data = self._source.data
@@ -242,7 +246,7 @@ class _Reader:
         found: dict[str, tuple[str, list[QuestionAnswer], int]] = {}
         for index, seed in enumerate(self._list(data, "seed_examples", ())):
             at = ("seed_examples", index)
-            line = self._source.value_at(at)[0]
+            line = self._line(at)
             mapping = self._mapping(seed, at)
             if knowledge:
                 context = self._text(mapping, "context", at)
@@ -265,10 +269,8 @@ class _Reader:
 
     def _pair(self, item: object, at: Sequence[str | int]) -> QuestionAnswer:
         mapping = self._mapping(item, at)
-        line = self._source.value_at((*at, "question"))[0]
-        return QuestionAnswer(
-            self._text(mapping, "question", at), self._text(mapping, "answer", at), line
-        )
+        question, answer = self._text(mapping, "question", at), self._text(mapping, "answer", at)
+        return QuestionAnswer(question, answer, self._line((*at, "question")))
 
     def _document(self, data: Json) -> DocumentRef:
         at = ("document",)
@@ -299,6 +301,8 @@ class _Reader:
         )
 
     def _attribution(self) -> tuple[Attribution, ...]:
+        if self._meaning_only:
+            return ()
         file = posixpath.join(self._path, ATTRIBUTION_FILE)
         try:
             return parse_attribution(normalise_newlines(self._tree.read(file)), file)[0]
@@ -324,6 +328,9 @@ class _Reader:
         if not isinstance(value, dict):
             raise self._error(at, f"`{at[0]}` must hold keys with values here.")
         return value
+
+    def _line(self, at: Sequence[str | int]) -> int:
+        return 0 if self._meaning_only else self._source.value_at(at)[0]
 
     def _error(self, at: Sequence[str | int], message: str) -> LeafError:
         line, column = self._source.value_at(at)
@@ -361,10 +368,12 @@ def _answer_hash(pairs: Sequence[QuestionAnswer]) -> str:
     return _hash([[pair.question, pair.answer] for pair in pairs])[:16]
 
 
+# The canonical form of artifacts.canonical_json, which this layer may not import.
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 def _hash(value: Any) -> str:
-    # The canonical form of artifacts.canonical_json, which this layer may not import.
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
 def _text_sha256(data: bytes) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipelines.changes import diff
-from pipelines.errors import GraftError, LeafError
+from pipelines.compare import differing
+from pipelines.errors import GraftError, LeafError, ReleaseError
 from pipelines.exam import split
 from pipelines.git import Repository, open_repository
 from pipelines.leaves import leaf_from_json, read_leaves
@@ -67,9 +68,10 @@ def look(options: Options) -> Situation:
     own = None
     if options.base is not None:
         fork = repository.merge_base(options.base, commit)
-        own = diff(
-            readable(repository.tree(fork, prefix)), leaves, base_name=fork, head_name=commit
-        )
+        sides = differing(repository.tree(fork, prefix), tree)
+        for problem in sides.problems:
+            raise _stopped(problem.error)
+        own = sides.changes(fork, commit)
     target = open_target(options.target)
     head = target.head()
     past = None
@@ -85,8 +87,12 @@ def readable(tree: Tree) -> dict[str, Leaf]:
     try:
         return read_leaves(tree)
     except LeafError as error:
-        more = "" if "`graft check`" in error.hint else " Run `graft check` for every finding."
-        raise GraftError(f"{error}{more}") from error
+        raise _stopped(error) from error
+
+
+def _stopped(error: LeafError) -> GraftError:
+    more = "" if "`graft check`" in error.hint else " Run `graft check` for every finding."
+    return GraftError(f"{error}{more}")
 
 
 def wanted(now: Situation) -> dict[str, str]:
@@ -101,7 +107,12 @@ def wanted(now: Situation) -> dict[str, str]:
 def stored_leaf(target: Target, manifest: Manifest, content_hash: str) -> Leaf:
     """A leaf as a release carries it."""
     path = target.directory(manifest.release) / leaf_file(content_hash)
-    return leaf_from_json(json.loads(path.read_bytes()))
+    try:
+        return leaf_from_json(json.loads(path.read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ReleaseError(
+            f"{path} cannot be read as a leaf; `graft release verify` finds what else is damaged."
+        ) from error
 
 
 def wanted_leaves(now: Situation, hashes: Mapping[str, str]) -> dict[str, Leaf]:
@@ -116,29 +127,51 @@ def wanted_leaves(now: Situation, hashes: Mapping[str, str]) -> dict[str, Leaf]:
     return found
 
 
+class Recorded:
+    """The exam splits that a release recorded, asked leaf by leaf."""
+
+    def __init__(self, target: Target, manifest: Manifest) -> None:
+        self._target = target
+        self._manifest = manifest
+        self._by_hash = {entry.content_hash: entry for entry in manifest.leaves.values()}
+
+    def __call__(self, leaf: Leaf) -> ExamSplit | None:
+        """The split of this content, else the one of this path carried on; None for neither."""
+        same = self._by_hash.get(leaf.content_hash)
+        if same is not None:
+            return split(leaf, same.exam, None)
+        entry = self._manifest.leaves.get(leaf.path)
+        if entry is None:
+            return None
+        old = stored_leaf(self._target, self._manifest, entry.content_hash)
+        return split(leaf, entry.exam, old)
+
+
 def splits(now: Situation, leaves: Mapping[str, Leaf]) -> dict[str, ExamSplit]:
     """Each leaf's exam split, sticky to what the last release recorded for its path or content."""
-    if now.previous is None:
-        return {path: split(leaf, None, None) for path, leaf in leaves.items()}
-    by_hash = {entry.content_hash: entry for entry in now.previous.leaves.values()}
-    found = {}
-    for path, leaf in leaves.items():
-        entry = by_hash.get(leaf.content_hash) or now.previous.leaves.get(path)
-        if entry is None:
-            found[path] = split(leaf, None, None)
-        else:
-            old = stored_leaf(now.target, now.previous, entry.content_hash)
-            found[path] = split(leaf, entry.exam, old)
-    return found
+    recorded = Recorded(now.target, now.previous) if now.previous else lambda leaf: None
+    return {path: recorded(leaf) or split(leaf, None, None) for path, leaf in leaves.items()}
 
 
 def changes_since(now: Situation, leaves: Mapping[str, Leaf]) -> ChangeSet:
-    """The wanted leaves against those of the last release."""
-    before: dict[str, Leaf] = {}
-    exams: dict[str, ExamSplit] = {}
-    if now.previous is not None:
-        for path, entry in now.previous.leaves.items():
-            before[path] = stored_leaf(now.target, now.previous, entry.content_hash)
-            exams[path] = entry.exam
+    """The wanted leaves against those of the last release; a leaf that both hold is not read."""
+    known = now.previous.leaves if now.previous else {}
+    kept = {
+        path
+        for path in known
+        if path in leaves and known[path].content_hash == leaves[path].content_hash
+    }
+    before = {
+        path: replace(stored_leaf(now.target, now.previous, entry.content_hash), path=path)
+        for path, entry in known.items()
+        if now.previous is not None and path not in kept
+    }
+    after = {path: leaf for path, leaf in leaves.items() if path not in kept}
     name = now.previous.release if now.previous else "nothing"
-    return diff(before, leaves, base_name=name, head_name=now.commit, exams=exams)
+    return diff(
+        before,
+        after,
+        base_name=name,
+        head_name=now.commit,
+        exams=lambda leaf: known[leaf.path].exam,
+    )

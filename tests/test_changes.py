@@ -51,7 +51,8 @@ def describe(path: str = SKILL, **options: object) -> Callable[[Path], object]:
 
 
 def changes(base: Leaves, head: Leaves, exams: dict[str, ExamSplit] | None = None) -> list[Change]:
-    return list(diff(base, head, base_name="base", head_name="head", exams=exams).changes)
+    recorded = None if exams is None else lambda leaf: exams.get(leaf.path)
+    return list(diff(base, head, base_name="base", head_name="head", exams=recorded).changes)
 
 
 def only(found: list[Change]) -> Change:

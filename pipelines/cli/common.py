@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pipelines.policy import Policy
     from pipelines.situation import Options
 
+TARGET = "folder:releases"
+
 
 def add_parser(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
@@ -68,7 +70,7 @@ def options(args: argparse.Namespace) -> Options:
         taxonomy=root,
         recipe=getattr(args, "recipe", "tiny"),
         base=getattr(args, "base", None),
-        target=args.target or "folder:releases",
+        target=args.target or TARGET,
         runs=getattr(args, "run", None) or Path("runs"),
         cache=cache(),
         policy=policy(root),
