@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from pipelines.cli.common import taxonomy
+from pipelines.cli.common import below, prefix, taxonomy
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from pipelines.check.subject import Rule
 
 HELP = "find what is wrong in leaves"
 
@@ -15,6 +18,7 @@ HELP = "find what is wrong in leaves"
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="leaves or files; default: all")
     parser.add_argument("--format", choices=("text", "json", "github"), default="text")
+    parser.add_argument("--rule", action="append", metavar="ID", help="only this rule; repeatable")
 
 
 def command(args: argparse.Namespace) -> int:
@@ -27,23 +31,23 @@ def command(args: argparse.Namespace) -> int:
     policy = next(
         (p for p in (root / "graft.yaml", root.parent / "graft.yaml") if p.is_file()), None
     )
-    prefix = Path(os.path.relpath(root)).as_posix()
     result = check(
         WorkTree(root),
         load_policy(policy),
-        [_below(path, root) for path in args.paths] or None,
-        "" if prefix == "." else prefix,
+        [below(path, root) for path in args.paths] or None,
+        prefix(root),
+        rules=_rules(args.rule),
     )
     print(FORMATS[args.format](result), end="")
     errors = any(finding.severity == "error" for finding in result.findings)
     return EXIT_FINDINGS if errors else EXIT_OK
 
 
-def _below(path: str, root: Path) -> str:
-    """A path that the user gave, from the taxonomy's root."""
-    full = Path(os.path.abspath(path))
-    if not full.is_relative_to(root.resolve()):
-        raise UsageError(f"{path} is not inside the taxonomy {root}.")
-    if not full.exists():
-        raise UsageError(f"{path}: there is no such file or folder.")
-    return full.relative_to(root.resolve()).as_posix()
+def _rules(names: Sequence[str] | None) -> Mapping[str, Rule]:
+    """The rules of these ids; all of them without any."""
+    from pipelines.check import RULES
+
+    for name in names or ():
+        if name not in RULES:
+            raise UsageError(f"There is no rule {name}; the rules are: {', '.join(RULES)}.")
+    return {name: RULES[name] for name in names or RULES}

@@ -1,0 +1,208 @@
+"""The layout of a leaf: indentation of two, dashes indented below their key, one space after a colon.
+
+In: a leaf's text and its nodes. Out: the text laid out anew, or None where that would lose a comment.
+ruamel.yaml lays out keys, dashes and comments. Texts are held back meanwhile and put back letter by
+letter, so that nothing rewraps, unescapes or respells what an author wrote.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from pipelines.fix.atoms import Atom, atoms, is_container
+
+STEP = 2
+_COMMENT = re.compile(r"(?:^|\s+)#.*")
+_LEAD = re.compile(r" *(?:- )*")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A text held back: its lines, the first from where it begins; ``base`` is the old column that
+    becomes two columns to the right of its key or dash. ``own_line``: it begins below its key."""
+
+    lines: tuple[str, ...]
+    base: int
+    own_line: bool
+
+    def put_back(self, before: str) -> list[str]:
+        """The lines to write after ``before``, which ends where the text belongs."""
+        lead = _LEAD.match(before)
+        start = lead.end() if lead else 0
+        column = start if start == len(before) else start + STEP
+        first = self.lines[0]
+        rest = [_shifted(line, column - self.base) for line in self.lines[1:]]
+        if self.own_line:
+            return [before.rstrip(" "), " " * column + first, *rest]
+        return [before + first, *rest]
+
+
+def is_laid_out(text: str, root: yaml.Node) -> bool:
+    """Whether every key, dash and text stands in its column already."""
+    lines = text.split("\n")
+    blocks = [atom for atom in atoms(root) if atom.is_block]
+    return _in_place(root, 0, lines) and all(
+        atom.block_indicator(lines) or atom.block_indent(lines) == atom.indent + STEP
+        for atom in blocks
+    )
+
+
+def lay_out(text: str, root: yaml.Node) -> str | None:
+    """``text`` with every key and dash in its column; None where comments would not all be kept."""
+    if not is_container(root):
+        return None
+    word = "held"
+    while word in text:
+        word += "x"
+    skeleton, held = _hold_back(text, root, word)
+    laid = _round_trip(
+        skeleton, explicit_start=text[: root.start_mark.index].rstrip()[-3:] == "---"
+    )
+    if laid is None or _comments(laid) != _comments(skeleton):
+        return None
+    lines: list[str] = []
+    placeholder = re.compile(rf"{word}(\d+)$")
+    for line in _with_comments_in_line(skeleton.split("\n"), laid.split("\n")):
+        found = placeholder.search(line)
+        if found:
+            lines += held[int(found[1])].put_back(line[: found.start()])
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _in_place(node: yaml.Node, column: int, lines: Sequence[str]) -> bool:
+    """Whether a container and all below it stand where the layout wants them."""
+    if not is_container(node):
+        return True
+    if node.start_mark.column != column:
+        return False
+    if isinstance(node, yaml.MappingNode):
+        return all(_pair_in_place(key, value, column, lines) for key, value in node.value)
+    return all(
+        item.start_mark.column == column + STEP
+        and lines[item.start_mark.line][column : column + STEP] == "- "
+        and _in_place(item, column + STEP, lines)
+        for item in node.value
+        if item.start_mark.index < item.end_mark.index
+    )
+
+
+def _pair_in_place(key: yaml.Node, value: yaml.Node, column: int, lines: Sequence[str]) -> bool:
+    if key.start_mark.column != column:
+        return False
+    line, start = key.end_mark.line, key.end_mark.column
+    if value.start_mark.line == line:
+        missing = value.start_mark.index == value.end_mark.index
+        gap = lines[line][start : value.start_mark.column]
+        return gap == (":" if missing else ": ")
+    after = _COMMENT.sub("", lines[line][start:])
+    if is_container(value):
+        return after == ":" and _in_place(value, column + STEP, lines)
+    return (
+        lines[line][start:] == ":"
+        and value.start_mark.line == line + 1
+        and value.start_mark.column == column + STEP
+    )
+
+
+def _hold_back(text: str, root: yaml.Node, word: str) -> tuple[str, list[Held]]:
+    """The text with a word in place of each of its texts, and what the words stand for."""
+    lines = text.split("\n")
+    found = list(atoms(root))
+    held = [_held(atom, lines) for atom in found]
+    for number in reversed(range(len(found))):
+        atom = found[number]
+        taken = len(held[number].lines)
+        start = lines[atom.line][: atom.column]
+        lines[atom.line : atom.line + taken] = [f"{start}{word}{number}"]
+    return "\n".join(lines), held
+
+
+def _held(atom: Atom, lines: Sequence[str]) -> Held:
+    last = atom.last_line
+    own_line = atom.key_line >= 0 and atom.line > atom.key_line
+    base = atom.column if own_line else atom.indent + STEP
+    if atom.is_block:
+        if not atom.block_indicator(lines):
+            base = atom.block_indent(lines)
+        keeps = "+" in lines[atom.line][atom.column :].split(" #")[0]
+        while not keeps and last > atom.line and not lines[last]:
+            last -= 1  # blank lines after it are no part of it
+    taken = (lines[atom.line][atom.column :], *lines[atom.line + 1 : last + 1])
+    below_key = own_line and atom.line == atom.key_line + 1
+    return Held(taken, base, below_key)
+
+
+def _shifted(line: str, by: int) -> str:
+    """A line moved to the right, or to the left as far as it has spaces."""
+    if not line or by >= 0:
+        return line and " " * by + line
+    spaces = len(line) - len(line.lstrip(" "))
+    return line[min(-by, spaces) :]
+
+
+def _round_trip(skeleton: str, *, explicit_start: bool) -> str | None:
+    """What ruamel.yaml makes of it; None where it cannot read it, for then nothing is laid out."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    trip = YAML()
+    trip.preserve_quotes = True
+    trip.width = 2**31
+    trip.explicit_start = explicit_start
+    trip.indent(mapping=STEP, sequence=2 * STEP, offset=STEP)
+    written = io.StringIO()
+    try:
+        trip.dump(trip.load(skeleton), written)
+    except (YAMLError, ValueError, AttributeError, TypeError, KeyError, IndexError):
+        return None
+    return written.getvalue()
+
+
+def _comments(skeleton: str) -> list[str]:
+    lines = skeleton.split("\n")
+    return [lines[at][start:].strip() for at, start in _comment_places(lines)]
+
+
+def _comment_places(lines: Sequence[str]) -> list[tuple[int, int]]:
+    """The line of each comment, and where the spaces before it begin."""
+    found = [(at, _COMMENT.search(line)) for at, line in enumerate(lines)]
+    return [(at, match.start()) for at, match in found if match]
+
+
+def _with_comments_in_line(old: Sequence[str], new: Sequence[str]) -> list[str]:
+    """Put each comment at the distance or in the column that it had from or with its neighbours.
+
+    ruamel.yaml leaves comments in the column that they had before everything else was moved.
+    """
+    moved = list(new)
+    for (was, start), (now, cut) in zip(_comment_places(old), _comment_places(new), strict=True):
+        if start and cut:
+            moved[now] = new[now][:cut] + old[was][start:]
+            continue
+        for step in (1, -1):
+            before, after = _neighbour(old, was, step), _neighbour(new, now, step)
+            if before is not None and after is not None and before == _column(old[was]):
+                moved[now] = " " * after + new[now].lstrip(" ")
+                break
+    return moved
+
+
+def _neighbour(lines: Sequence[str], at: int, step: int) -> int | None:
+    """The column of the nearest line of content below or above."""
+    at += step
+    while 0 <= at < len(lines):
+        if lines[at].strip() and not lines[at].lstrip(" ").startswith("#"):
+            return _column(lines[at])
+        at += step
+    return None
+
+
+def _column(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))

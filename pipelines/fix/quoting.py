@@ -1,0 +1,91 @@
+"""Quoting what YAML reads as something other than text, though text belongs there.
+
+In: a leaf's text and its nodes. Out: the same text in which ``Yes``, ``0123``, ``12:30`` or a date that
+answers a question stands in double quotes, letter by letter as the author wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import yaml
+
+_STANDARD = "tag:yaml.org,2002:"
+_QUOTED = ("bool", "int", "float", "timestamp")
+# Where text belongs; what an author adds to a question under another key is left alone.
+_TEXTS = (
+    "created_by",
+    "task_description",
+    "domain",
+    "document_outline",
+    "context",
+    "question",
+    "answer",
+    "repo",
+    "commit",
+    "patterns",
+)
+
+
+def quote(text: str, root: yaml.Node) -> str:
+    """``text`` with each such value in double quotes."""
+    lines = text.split("\n")
+    for node in reversed(list(unquoted(text, root))):
+        line, start = node.start_mark.line, node.start_mark.column
+        end = node.end_mark.column
+        lines[line] = f'{lines[line][:start]}"{node.value}"{lines[line][end:]}'
+    return "\n".join(lines)
+
+
+def unquoted(text: str, root: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    """The values that should be text and are not; never null, which nobody can have meant as text."""
+    lines = text.split("\n")
+    for node in _texts(root, ""):
+        line = lines[node.start_mark.line]
+        written = line[node.start_mark.column : node.end_mark.column]
+        if node.tag.removeprefix(_STANDARD) in _QUOTED and written == node.value:
+            yield node
+
+
+def only_quotes_added(before: yaml.Node, after: yaml.Node) -> bool:
+    """Whether every value has kept its spelling, and at most become text where text belongs."""
+    first, second = list(_spelled(before, "")), list(_spelled(after, ""))
+    return len(first) == len(second) and all(
+        a == b or (a.key in _TEXTS and b == a.as_text()) for a, b in zip(first, second, strict=True)
+    )
+
+
+class _Spelling(tuple[str, str, str]):
+    """The key that a node stands under, its tag, and its letters where it is a scalar."""
+
+    __slots__ = ()
+
+    @property
+    def key(self) -> str:
+        return self[0]
+
+    def as_text(self) -> _Spelling:
+        return _Spelling((self[0], f"{_STANDARD}str", self[2]))
+
+
+def _spelled(node: yaml.Node, key: str) -> Iterator[_Spelling]:
+    yield _Spelling((key, node.tag, node.value if isinstance(node, yaml.ScalarNode) else ""))
+    for child, name in _below(node, key):
+        yield from _spelled(child, name)
+
+
+def _texts(node: yaml.Node, key: str) -> Iterator[yaml.ScalarNode]:
+    if isinstance(node, yaml.ScalarNode) and key in _TEXTS:
+        yield node
+    for child, name in _below(node, key):
+        yield from _texts(child, name)
+
+
+def _below(node: yaml.Node, key: str) -> Iterator[tuple[yaml.Node, str]]:
+    """What a node holds, each with the key nearest to it; only patterns are a list of texts."""
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            yield value, str(name.value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield item, key if key == "patterns" else ""
