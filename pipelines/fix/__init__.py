@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.errors import GraftError
+from pipelines.fix.in_place import write_in_place
 from pipelines.fix.leaf import Mended, mend_attribution, mend_leaf
 from pipelines.fix.leaf import Repairs as Repairs
-from pipelines.fix.replace import replace as replace_file
 from pipelines.leaves import ATTRIBUTION_FILE, LEAF_FILE, ROOTS, WorkTree
 from pipelines.records import Finding
 from pipelines.yaml_source import MAX_KILOBYTES
@@ -55,7 +55,7 @@ def fix(tree: WorkTree, paths: Sequence[str] | None, repairs: Repairs) -> Iterat
 def write(tree: WorkTree, fixed: Fixed) -> Fixed:
     """Put the mended file in place of the old one; what went wrong is one finding more."""
     try:
-        replace_file(tree.root / fixed.path, fixed.before, fixed.after)
+        write_in_place(tree.root / fixed.path, fixed.before, fixed.after)
     except GraftError as error:
         problem = _problem(fixed.path, str(error))
         return replace(fixed, after=fixed.before, findings=(*fixed.findings, problem))

@@ -18,6 +18,7 @@ from pipelines.fix.atoms import Atom, atoms, is_container
 
 STEP = 2
 _COMMENT = re.compile(r"(?:^|\s+)#.*")
+_MARK = re.compile(r"(?:---|\.\.\.)(?:\s|$)")
 _LEAD = re.compile(r" *(?:- )*")
 
 
@@ -36,7 +37,8 @@ class Held:
         start = lead.end() if lead else 0
         column = start if start == len(before) else start + STEP
         first = self.lines[0]
-        rest = [_shifted(line, column - self.base) for line in self.lines[1:]]
+        least = column if self.own_line else 0
+        rest = [_shifted(line, column - self.base, least) for line in self.lines[1:]]
         if self.own_line:
             return [before.rstrip(" "), " " * column + first, *rest]
         return [before + first, *rest]
@@ -60,14 +62,12 @@ def lay_out(text: str, root: yaml.Node) -> str | None:
     while word in text:
         word += "x"
     skeleton, held = _hold_back(text, root, word)
-    laid = _round_trip(
-        skeleton, explicit_start=text[: root.start_mark.index].rstrip()[-3:] == "---"
-    )
+    laid = _round_trip(skeleton)
     if laid is None or _comments(laid) != _comments(skeleton):
         return None
     lines: list[str] = []
     placeholder = re.compile(rf"{word}(\d+)$")
-    for line in _with_comments_in_line(skeleton.split("\n"), laid.split("\n")):
+    for line in _with_comments_in_line(skeleton, laid):
         found = placeholder.search(line)
         if found:
             lines += held[int(found[1])].put_back(line[: found.start()])
@@ -111,8 +111,8 @@ def _pair_in_place(key: yaml.Node, value: yaml.Node, column: int, lines: Sequenc
     )
 
 
-def _hold_back(text: str, root: yaml.Node, word: str) -> tuple[str, list[Held]]:
-    """The text with a word in place of each of its texts, and what the words stand for."""
+def _hold_back(text: str, root: yaml.Node, word: str) -> tuple[list[str], list[Held]]:
+    """The lines with a word in place of each of its texts, and what the words stand for."""
     lines = text.split("\n")
     found = list(atoms(root))
     held = [_held(atom, lines) for atom in found]
@@ -121,7 +121,7 @@ def _hold_back(text: str, root: yaml.Node, word: str) -> tuple[str, list[Held]]:
         taken = len(held[number].lines)
         start = lines[atom.line][: atom.column]
         lines[atom.line : atom.line + taken] = [f"{start}{word}{number}"]
-    return "\n".join(lines), held
+    return lines, held
 
 
 def _held(atom: Atom, lines: Sequence[str]) -> Held:
@@ -139,15 +139,12 @@ def _held(atom: Atom, lines: Sequence[str]) -> Held:
     return Held(taken, base, below_key)
 
 
-def _shifted(line: str, by: int) -> str:
-    """A line moved to the right, or to the left as far as it has spaces."""
-    if not line or by >= 0:
-        return line and " " * by + line
-    spaces = len(line) - len(line.lstrip(" "))
-    return line[min(-by, spaces) :]
+def _shifted(line: str, by: int, least: int) -> str:
+    """A line moved to the right or left, but to no column below ``least``."""
+    return line and " " * max(_column(line) + by, least) + line.lstrip(" ")
 
 
-def _round_trip(skeleton: str, *, explicit_start: bool) -> str | None:
+def _round_trip(skeleton: Sequence[str]) -> list[str] | None:
     """What ruamel.yaml makes of it; None where it cannot read it, for then nothing is laid out."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -155,19 +152,22 @@ def _round_trip(skeleton: str, *, explicit_start: bool) -> str | None:
     trip = YAML()
     trip.preserve_quotes = True
     trip.width = 2**31
-    trip.explicit_start = explicit_start
     trip.indent(mapping=STEP, sequence=2 * STEP, offset=STEP)
     written = io.StringIO()
+    # The lines around the document, `---` and what stands before it, stay as they are.
+    marks = [at for at, line in enumerate(skeleton) if _MARK.match(line)]
+    start = max((at + 1 for at in marks if skeleton[at].startswith("---")), default=0)
+    end = min((at for at in marks if skeleton[at].startswith("...")), default=len(skeleton))
     try:
-        trip.dump(trip.load(skeleton), written)
+        trip.dump(trip.load("\n".join(skeleton[start:end])), written)
     except (YAMLError, ValueError, AttributeError, TypeError, KeyError, IndexError):
         return None
-    return written.getvalue()
+    laid = written.getvalue().split("\n")
+    return [*skeleton[:start], *(laid[:-1] if end < len(skeleton) else laid), *skeleton[end:]]
 
 
-def _comments(skeleton: str) -> list[str]:
-    lines = skeleton.split("\n")
-    return [lines[at][start:].strip() for at, start in _comment_places(lines)]
+def _comments(skeleton: Sequence[str]) -> list[str]:
+    return [skeleton[at][start:].strip() for at, start in _comment_places(skeleton)]
 
 
 def _comment_places(lines: Sequence[str]) -> list[tuple[int, int]]:

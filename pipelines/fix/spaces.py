@@ -21,15 +21,13 @@ def tidy(text: str, root: yaml.Node, *, strip: bool = False) -> str:
     blocks = [atom for atom in atoms(root) if atom.is_block]
     kept = {} if strip else _kept_lines(lines, blocks)
     tidied = [kept.get(at, line.rstrip(" \t")) for at, line in enumerate(lines)]
-    last = blocks[-1] if blocks else None
-    if last is None or last.last_line < _last_content(tidied):
-        return "\n".join(tidied).rstrip("\n") + "\n"
-    if not text.endswith("\n"):
-        # YAML takes the newline of a block's last line for a part of its text: `|-` says there is none.
-        tidied[last.line] = _clipped(tidied[last.line], last.column)
-        return "\n".join(tidied) + "\n"
-    if "+" in tidied[last.line][last.column :].split(" #")[0]:
-        return "\n".join(tidied)  # each blank line at the end is a part of its text
+    if blocks and blocks[-1].last_line >= _last_content(tidied):
+        line, column = blocks[-1].line, blocks[-1].column
+        if tidied[-1]:
+            # A newline at the block's end would become a part of its text: `|-` says there is none.
+            tidied[line] = _clipped(tidied[line], column)
+        elif "+" in tidied[line][column:].split(" #")[0]:
+            return "\n".join(tidied)  # each blank line at the end is a part of its text
     return "\n".join(tidied).rstrip("\n") + "\n"
 
 

@@ -17,17 +17,17 @@ from pipelines.errors import GraftError
 _MARK = ".graft-fix."
 
 
-def replace(path: Path, before: bytes, after: bytes) -> None:
+def write_in_place(path: Path, before: bytes, after: bytes) -> None:
     """Put ``after`` where ``before`` is; owner and mode stay as they are."""
     try:
-        _replace(path, before, after)
+        _write(path, before, after)
     except OSError as error:
         raise GraftError(
             f"The file cannot be written: {error.strerror or error}. It is as it was."
         ) from error
 
 
-def _replace(path: Path, before: bytes, after: bytes) -> None:
+def _write(path: Path, before: bytes, after: bytes) -> None:
     _clear_away(path)
     if not os.access(path, os.W_OK):
         raise GraftError("The file is write-protected. It is as it was.")
