@@ -6,12 +6,15 @@ answers a question stands in double quotes, letter by letter as the author wrote
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 import yaml
 
 _STANDARD = "tag:yaml.org,2002:"
 _QUOTED = ("bool", "int", "float", "timestamp")
+# Text for our reader and for YAML 1.1, a number for YAML 1.2: quotes say the same to both.
+_ELSEWHERE = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)[eE][-+]?\d+|0o[0-7]+")
 # Where text belongs; what an author adds to a question under another key is left alone.
 _TEXTS = (
     "created_by",
@@ -30,21 +33,18 @@ _TEXTS = (
 def quote(text: str, root: yaml.Node) -> str:
     """``text`` with each such value in double quotes."""
     lines = text.split("\n")
-    for node in reversed(list(unquoted(text, root))):
+    for node in reversed(
+        [n for n in _plain(lines, root) if _is_other(n) or _ELSEWHERE.fullmatch(n.value)]
+    ):
         line, start = node.start_mark.line, node.start_mark.column
         end = node.end_mark.column
         lines[line] = f'{lines[line][:start]}"{node.value}"{lines[line][end:]}'
     return "\n".join(lines)
 
 
-def unquoted(text: str, root: yaml.Node) -> Iterator[yaml.ScalarNode]:
+def unquoted(text: str, root: yaml.Node) -> list[yaml.ScalarNode]:
     """The values that should be text and are not; never null, which nobody can have meant as text."""
-    lines = text.split("\n")
-    for node in _texts(root, ""):
-        line = lines[node.start_mark.line]
-        written = line[node.start_mark.column : node.end_mark.column]
-        if node.tag.removeprefix(_STANDARD) in _QUOTED and written == node.value:
-            yield node
+    return [node for node in _plain(text.split("\n"), root) if _is_other(node)]
 
 
 def only_quotes_added(before: yaml.Node, after: yaml.Node) -> bool:
@@ -53,6 +53,10 @@ def only_quotes_added(before: yaml.Node, after: yaml.Node) -> bool:
     return len(first) == len(second) and all(
         a == b or (a.key in _TEXTS and b == a.as_text()) for a, b in zip(first, second, strict=True)
     )
+
+
+def _is_other(node: yaml.ScalarNode) -> bool:
+    return node.tag.removeprefix(_STANDARD) in _QUOTED
 
 
 class _Spelling(tuple[str, str, str]):
@@ -79,6 +83,14 @@ def _texts(node: yaml.Node, key: str) -> Iterator[yaml.ScalarNode]:
         yield node
     for child, name in _below(node, key):
         yield from _texts(child, name)
+
+
+def _plain(lines: Sequence[str], root: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    """The texts that are written without quotes, block or tag, on one line."""
+    for node in _texts(root, ""):
+        written = lines[node.start_mark.line][node.start_mark.column : node.end_mark.column]
+        if node.value and written == node.value and node.start_mark.line == node.end_mark.line:
+            yield node
 
 
 def _below(node: yaml.Node, key: str) -> Iterator[tuple[yaml.Node, str]]:
