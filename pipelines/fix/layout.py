@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import yaml
 
 from pipelines.fix.atoms import Atom, atoms, is_container
 
 STEP = 2
-_COMMENT = re.compile(r"(?:^|\s+)#.*")
+_COMMENT = re.compile(r"(?<!\S)#.*")
 _MARK = re.compile(r"(?:---|\.\.\.)(?:\s|$)")
 _LEAD = re.compile(r" *(?:- )*")
 
@@ -101,7 +102,7 @@ def _pair_in_place(key: yaml.Node, value: yaml.Node, column: int, lines: Sequenc
         missing = value.start_mark.index == value.end_mark.index
         gap = lines[line][start : value.start_mark.column]
         return gap == (":" if missing else ": ")
-    after = _COMMENT.sub("", lines[line][start:])
+    after = _COMMENT.sub("", lines[line][start:]).rstrip(" ")
     if is_container(value):
         return after == ":" and _in_place(value, column + STEP, lines)
     return (
@@ -114,14 +115,15 @@ def _pair_in_place(key: yaml.Node, value: yaml.Node, column: int, lines: Sequenc
 def _hold_back(text: str, root: yaml.Node, word: str) -> tuple[list[str], list[Held]]:
     """The lines with a word in place of each of its texts, and what the words stand for."""
     lines = text.split("\n")
-    found = list(atoms(root))
-    held = [_held(atom, lines) for atom in found]
-    for number in reversed(range(len(found))):
-        atom = found[number]
-        taken = len(held[number].lines)
-        start = lines[atom.line][: atom.column]
-        lines[atom.line : atom.line + taken] = [f"{start}{word}{number}"]
-    return lines, held
+    skeleton: list[str] = []
+    held: list[Held] = []
+    done = 0
+    for number, atom in enumerate(atoms(root)):
+        held.append(_held(atom, lines))
+        skeleton += lines[done : atom.line]
+        skeleton.append(f"{lines[atom.line][: atom.column]}{word}{number}")
+        done = atom.line + len(held[-1].lines)
+    return skeleton + lines[done:], held
 
 
 def _held(atom: Atom, lines: Sequence[str]) -> Held:
@@ -167,13 +169,8 @@ def _round_trip(skeleton: Sequence[str]) -> list[str] | None:
 
 
 def _comments(skeleton: Sequence[str]) -> list[str]:
-    return [skeleton[at][start:].strip() for at, start in _comment_places(skeleton)]
-
-
-def _comment_places(lines: Sequence[str]) -> list[tuple[int, int]]:
-    """The line of each comment, and where the spaces before it begin."""
-    found = [(at, _COMMENT.search(line)) for at, line in enumerate(lines)]
-    return [(at, match.start()) for at, match in found if match]
+    found = [_COMMENT.search(line) for line in skeleton]
+    return [match[0] for match in found if match]
 
 
 def _with_comments_in_line(old: Sequence[str], new: Sequence[str]) -> list[str]:
@@ -182,26 +179,37 @@ def _with_comments_in_line(old: Sequence[str], new: Sequence[str]) -> list[str]:
     ruamel.yaml leaves comments in the column that they had before everything else was moved.
     """
     moved = list(new)
-    for (was, start), (now, cut) in zip(_comment_places(old), _comment_places(new), strict=True):
-        if start and cut:
-            moved[now] = new[now][:cut] + old[was][start:]
-            continue
-        for step in (1, -1):
-            before, after = _neighbour(old, was, step), _neighbour(new, now, step)
-            if before is not None and after is not None and before == _column(old[was]):
-                moved[now] = " " * after + new[now].lstrip(" ")
-                break
+    for (was, before, stood), (now, after, stands) in zip(
+        _comment_places(old), _comment_places(new), strict=True
+    ):
+        if before and after:  # behind a key: as far from it as before
+            moved[now] = new[now][:after] + old[was][before:]
+        elif not before and not after:
+            column = _column(old[was])
+            beside = [new for old, new in zip(stood, stands, strict=True) if old == column]
+            if beside:
+                moved[now] = " " * beside[0] + new[now].lstrip(" ")
     return moved
 
 
-def _neighbour(lines: Sequence[str], at: int, step: int) -> int | None:
-    """The column of the nearest line of content below or above."""
-    at += step
-    while 0 <= at < len(lines):
-        if lines[at].strip() and not lines[at].lstrip(" ").startswith("#"):
-            return _column(lines[at])
-        at += step
-    return None
+def _comment_places(lines: Sequence[str]) -> Iterator[tuple[int, int, tuple[int, int]]]:
+    """Of each comment: its line; where content ends before it, 0 where there is none; the columns of
+    the nearest lines of content below and above, -1 where there is none."""
+    columns = [-1 if _is_idle(line) else _column(line) for line in lines]
+    above = list(accumulate(columns, _nearest, initial=-1))
+    below = list(accumulate(reversed(columns), _nearest, initial=-1))[::-1]
+    for at, line in enumerate(lines):
+        found = _COMMENT.search(line)
+        if found:
+            yield at, len(line[: found.start()].rstrip()), (below[at + 1], above[at])
+
+
+def _nearest(before: int, column: int) -> int:
+    return before if column < 0 else column
+
+
+def _is_idle(line: str) -> bool:
+    return not line.strip() or line.lstrip(" ").startswith("#")
 
 
 def _column(line: str) -> int:

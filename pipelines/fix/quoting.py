@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import yaml
 
@@ -33,9 +34,8 @@ _TEXTS = (
 def quote(text: str, root: yaml.Node) -> str:
     """``text`` with each such value in double quotes."""
     lines = text.split("\n")
-    for node in reversed(
-        [n for n in _plain(lines, root) if _is_other(n) or _ELSEWHERE.fullmatch(n.value)]
-    ):
+    meant = [n for n in _plain(lines, root) if _is_other(n) or _ELSEWHERE.fullmatch(n.value)]
+    for node in reversed(meant):
         line, start = node.start_mark.line, node.start_mark.column
         end = node.end_mark.column
         lines[line] = f'{lines[line][:start]}"{node.value}"{lines[line][end:]}'
@@ -59,21 +59,19 @@ def _is_other(node: yaml.ScalarNode) -> bool:
     return node.tag.removeprefix(_STANDARD) in _QUOTED
 
 
-class _Spelling(tuple[str, str, str]):
+class _Spelling(NamedTuple):
     """The key that a node stands under, its tag, and its letters where it is a scalar."""
 
-    __slots__ = ()
-
-    @property
-    def key(self) -> str:
-        return self[0]
+    key: str
+    tag: str
+    letters: str
 
     def as_text(self) -> _Spelling:
-        return _Spelling((self[0], f"{_STANDARD}str", self[2]))
+        return self._replace(tag=f"{_STANDARD}str")
 
 
 def _spelled(node: yaml.Node, key: str) -> Iterator[_Spelling]:
-    yield _Spelling((key, node.tag, node.value if isinstance(node, yaml.ScalarNode) else ""))
+    yield _Spelling(key, node.tag, node.value if isinstance(node, yaml.ScalarNode) else "")
     for child, name in _below(node, key):
         yield from _spelled(child, name)
 
