@@ -80,13 +80,12 @@ def _do(tree: WorkTree, fixed: Fixed, before: str, args: argparse.Namespace) -> 
 def _diff(fixed: Fixed, name: str) -> Iterator[str]:
     """The lines of a unified diff, without line ends."""
     old, new = (data.decode("utf-8", "replace").split("\n") for data in (fixed.before, fixed.after))
-    ends = [lines.pop() for lines in (old, new)]
-    for line in difflib.unified_diff(
-        [*old, *filter(None, ends[:1])], new, f"a/{name}", f"b/{name}", lineterm=""
-    ):
-        yield line
-        if ends[0] and line == f"-{ends[0]}":
-            yield "\\ No newline at end of file"
+    # What is mended ends with a newline; what was there may not.
+    new.pop()
+    last = old.pop()
+    old += [f"{last}\n\\ No newline at end of file"] if last else []
+    for line in difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm=""):
+        yield from line.split("\n")
 
 
 def _fixable(paths: Sequence[str], root: Path) -> Iterator[str]:

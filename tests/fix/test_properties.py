@@ -142,7 +142,7 @@ def test_fix_keeps_values_and_comments_and_is_done_at_once(data: dict[str, Any],
 
 
 @pytest.mark.slow
-@settings(max_examples=2000)
+@settings(max_examples=500)
 @given(st.one_of(SKILL, KNOWLEDGE), st.integers(0, 2**32))
 def test_the_same_at_length(data: dict[str, Any], seed: int) -> None:
     assert_kept_and_done(data, seed)
