@@ -20,9 +20,9 @@ help:
 	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
 	@echo "make test       the tests, without the slow ones"
 	@echo "make test-all   all tests"
-	@echo "make check      ruff, mypy, import-linter and graft check; changes nothing"
-	@echo "make fix        let ruff mend and format the code"
 	@echo "make docs       write docs/rules.md and docs/cli.md from the code"
+	@echo "make check      ruff, mypy, import-linter, graft check, graft fix --check; changes nothing"
+	@echo "make fix        let ruff mend and format the code, and graft fix the leaves"
 	@echo "make bench      the figures in benchmarks/README.md"
 	@echo "make setup      install what the pipelines need; setup-all: tests and linters too"
 	@echo "make clean      remove .venv, caches, build products and runs/demo; runs and releases stay"
@@ -58,10 +58,12 @@ check: .venv/.all
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/graft check
+	$(BIN)/graft fix --check
 
 fix: .venv/.all
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/graft fix
 
 docs: .venv/.all
 	$(BIN)/python scripts/regenerate_docs.py

@@ -65,8 +65,8 @@ class WorkTree:
         """Where ``path`` lies; None outside this tree, behind a symlink or in a hidden folder."""
         full = self._real / path
         hidden = any(part.startswith(".") for part in path.split("/")[:-1])
-        # resolve() follows symlinks and `..`: a path that changes is not one of this tree.
-        if hidden or not full.is_relative_to(self._real) or full.resolve() != full:
+        # realpath() follows symlinks and `..`: a path that changes is not one of this tree.
+        if hidden or not full.is_relative_to(self._real) or os.path.realpath(full) != str(full):
             return None
         return full
 

@@ -408,7 +408,7 @@ def test_a_wrong_command_line_is_2(graft: Graft, words: list[str]) -> None:
     assert err.startswith("usage: graft")
 
 
-@pytest.mark.parametrize("command", ["", "check", "diff", "run", "status", "log", "doctor"])
+@pytest.mark.parametrize("command", ["", "check", "fix", "diff", "run", "status", "log", "doctor"])
 def test_every_command_explains_itself(graft: Graft, command: str) -> None:
     code, out, _ = graft(*filter(None, [command]), "--help")
     assert code == EXIT_OK

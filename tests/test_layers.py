@@ -46,6 +46,13 @@ def test_check_imports_nothing_heavy(form: str) -> None:
     assert modules.isdisjoint(HEAVY)
 
 
+def test_fix_imports_nothing_heavy_and_no_ruamel_for_leaves_that_are_fine() -> None:
+    code, modules = loaded(["fix", "--check"], Site(ROOT))
+    assert code == 0
+    assert "yaml" in modules
+    assert modules.isdisjoint({*HEAVY, "ruamel", "jsonschema"})
+
+
 def test_help_imports_nothing_heavy() -> None:
     code, modules = loaded(["--help"], Site(ROOT))
     assert code == 0

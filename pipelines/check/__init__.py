@@ -115,7 +115,7 @@ def check(
     kept, needed = excused(findings, policy)
     found = [_prefixed(finding, prefix) for finding in kept]
     if wanted is None or "" in wanted:
-        found += unneeded(policy, needed, RULES)
+        found += unneeded(policy, needed, RULES, rules)
     found.sort(key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
     return CheckResult(len(leaves), tuple(found))
 

@@ -38,16 +38,19 @@ def excused(
 
 
 def unneeded(
-    policy: Policy, needed: Collection[Exemption], rules: Collection[str]
+    policy: Policy, needed: Collection[Exemption], known: Collection[str], applied: Collection[str]
 ) -> list[Finding]:
-    """A finding at each exception without use; only a check of the whole tree can know."""
+    """A finding at each exception without use; only a check of the whole tree can know.
+
+    ``known`` are all rules, ``applied`` those that ran: one that did not run needs no exception now.
+    """
     found = []
     for exemption in policy.exceptions:
         place = (policy.file, exemption.line, exemption.column)
-        if exemption.rule not in rules:
+        if exemption.rule not in known:
             message = f"There is no rule {show(exemption.rule)}."
             hint = "docs/rules.md lists the rules."
-        elif exemption not in needed:
+        elif exemption not in needed and exemption.rule in applied:
             message = (
                 f"The exception of {show(exemption.rule)} for {show(exemption.path)} "
                 "is no longer needed: nothing is found there."

@@ -7,13 +7,15 @@ import contextlib
 import os
 import posixpath
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import cache, policy, taxonomy
+from pipelines.cli.common import below, cache, policy, prefix, taxonomy
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from pipelines.check.subject import Rule
     from pipelines.policy import Policy
 
 HELP = "find what is wrong in leaves"
@@ -43,26 +45,26 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="read the policy from this commit, as CI does, not from the files at hand",
     )
+    parser.add_argument("--rule", action="append", metavar="ID", help="only this rule; repeatable")
 
 
 def command(args: argparse.Namespace) -> int:
-    from pipelines.check import RULES, check
+    from pipelines.check import check
     from pipelines.check.render import FORMATS, as_text, wants_colour
     from pipelines.leaves import WorkTree
 
     root = taxonomy(args)
     accepted = _policy(args, root)
-    rules = dict(RULES)
+    rules = _rules(args.rule)
     if args.documents or args.outdated:
         from pipelines.check.remote import remote_rules
 
         rules |= remote_rules(cache(), accepted, fetch=args.documents, outdated=args.outdated)
-    prefix = Path(os.path.relpath(root)).as_posix()
     result = check(
         WorkTree(root),
         accepted,
-        [_below(path, root) for path in args.paths] or None,
-        "" if prefix == "." else prefix,
+        [below(path, root) for path in args.paths] or None,
+        prefix(root),
         rules=rules,
     )
     if args.format == "text":
@@ -107,11 +109,11 @@ def _policy_of_commit(args: argparse.Namespace, root: Path) -> Policy:
     return Policy()
 
 
-def _below(path: str, root: Path) -> str:
-    """A path that the user gave, from the taxonomy's root."""
-    full = Path(os.path.abspath(path))
-    if not full.is_relative_to(root.resolve()):
-        raise UsageError(f"{path} is not inside the taxonomy {root}.")
-    if not full.exists():
-        raise UsageError(f"{path}: there is no such file or folder.")
-    return full.relative_to(root.resolve()).as_posix()
+def _rules(names: Sequence[str] | None) -> dict[str, Rule]:
+    """The rules of these ids; all of them without any."""
+    from pipelines.check import RULES
+
+    for name in names or ():
+        if name not in RULES:
+            raise UsageError(f"There is no rule {name}; the rules are: {', '.join(RULES)}.")
+    return {name: RULES[name] for name in names or RULES}

@@ -58,6 +58,25 @@ def cache() -> Path:
     return Path(os.environ.get("GRAFT_CACHE", ".graft"))
 
 
+def below(path: str, root: Path) -> str:
+    """A path that the user gave, from the taxonomy's root; symlinks at its end are not followed."""
+    top, given = Path(os.path.realpath(root)), Path(os.path.abspath(path))
+    if os.path.realpath(given) == str(top):
+        return "."
+    full = Path(os.path.realpath(given.parent)) / given.name
+    if not full.is_relative_to(top):
+        raise UsageError(f"{path} is not inside the taxonomy {root}.")
+    if not os.path.lexists(full):
+        raise UsageError(f"{path}: there is no such file or folder.")
+    return full.relative_to(top).as_posix()
+
+
+def prefix(root: Path) -> str:
+    """What stands before the paths of the taxonomy when they are shown; "" where it is here."""
+    shown = Path(os.path.relpath(root)).as_posix()
+    return "" if shown == "." else shown
+
+
 def target_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", help="where releases live (default: folder:releases/)")
 
