@@ -16,6 +16,7 @@ from pipelines.check import (
     blank_text,
     case_clash,
     documents,
+    draft,
     file_name,
     nested_leaf,
     shape,
@@ -47,6 +48,7 @@ RULES: dict[str, Rule] = {
     "blank-text": blank_text.RULE,
     "attribution": attribution.RULE,
     "documents": documents.RULE,
+    "draft": draft.RULE,
 }
 
 

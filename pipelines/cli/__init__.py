@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from pipelines.cli import check, diff, doctor, log, release, run, status
+from pipelines.cli import check, diff, doctor, draft, import_, log, new, release, run, status
 from pipelines.cli.common import add_parser
 from pipelines.errors import EXIT_BUG, EXIT_OK, EXIT_RESUMABLE, GraftError
 
@@ -31,6 +31,9 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "check": check,
+    "new": new,
+    "draft": draft,
+    "import": import_,
     "diff": diff,
     "run": run,
     "status": status,
