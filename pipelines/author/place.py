@@ -62,7 +62,7 @@ def slug(text: str) -> str:
     """A folder's name for a title: lower case, marks taken off Latin letters, words joined by _."""
     plain = "".join(
         character
-        for character in unicodedata.normalize("NFKD", text.casefold())
+        for character in unicodedata.normalize("NFKD", text).lower()
         if not "\u0300" <= character <= "\u036f" and character not in "'’"
     )
     words = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", plain))
@@ -86,7 +86,8 @@ def place(kind: str, path: str, places: Places) -> str:
     """The whole path of a new leaf; ``UsageError`` says what to write instead."""
     if kind not in KINDS:
         raise UsageError(f"There is no kind {kind[:40]!r}; the kinds are {', '.join(KINDS)}.")
-    path = unicodedata.normalize("NFC", path.strip().strip("/"))
+    parts = unicodedata.normalize("NFC", path.strip()).split("/")
+    path = "/".join(part for part in parts if part)
     if path.split("/")[0] in ROOTS:
         if kind_of(path) != kind:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""What ``new``, ``draft`` and ``import`` share: the flags of a leaf, writing it, and its check."""
+"""What ``new``, ``draft`` and ``import`` share: a leaf's flags, writing it, its check, its commit."""
 
 from __future__ import annotations
 
@@ -66,10 +66,8 @@ def policy_of(root: Path) -> Policy:
     return load_policy(next((file for file in files if file.is_file()), None))
 
 
-def finish(
-    root: Path, leaf: NewLeaf, places: Places, *, draft: bool = False, commit: bool = False
-) -> int:
-    """Write a new leaf whose texts are all given, show what the check finds, perhaps commit it."""
+def write_leaf(root: Path, leaf: NewLeaf, places: Places, *, draft: bool = False) -> str:
+    """Write a new leaf whose texts are all given; gives its path from the root."""
     from pipelines.author.leaf import tidied
     from pipelines.author.place import nearly_the_same, place
     from pipelines.author.plant import leaf_files, plant
@@ -81,11 +79,11 @@ def finish(
     for new, neighbour in nearly_the_same(path, places):
         say(f"warning: there is {neighbour} already; is {new} the same, misspelled?")
     print(f"{shown(folder)} is written.")
-    return after_writing(root, path, f"Add the leaf {path}", commit=commit)
+    return path
 
 
-def after_writing(root: Path, path: str, message: str, *, commit: bool) -> int:
-    """Check one leaf and print what is found; commit it where that was asked for."""
+def show_check(root: Path, path: str, *, commit: str = "") -> int:
+    """Check one leaf and print what is found; ``commit``: the message of a commit, where one is due."""
     from pipelines.author.signoff import commit as commit_folder
     from pipelines.check import check
     from pipelines.check.render import FORMATS
@@ -97,7 +95,7 @@ def after_writing(root: Path, path: str, message: str, *, commit: bool) -> int:
     if commit and result.failed:
         say("It is not committed: mend what was found, then run git add and git commit -s.")
     elif commit:
-        print(commit_folder(root, root / path, message))
+        print(commit_folder(root, root / path, commit))
     return EXIT_FINDINGS if result.failed else EXIT_OK
 
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.cli.authoring import finish, from_root, given, leaf_flags
+from pipelines.cli.authoring import from_root, given, leaf_flags, show_check, write_leaf
 from pipelines.cli.common import say, taxonomy
 from pipelines.errors import UsageError
 
@@ -67,7 +67,8 @@ def command(args: argparse.Namespace) -> int:
         source = Document(args.document, text, title)
         found = draft(source, recipe.teacher, calls.answers, args.contexts)
     leaf = replace(leaf, outline=leaf.outline or found.outline, seeds=found.seeds)
-    code = finish(root, leaf, places, draft=True, commit=args.commit)
+    path = write_leaf(root, leaf, places, draft=True)
+    code = show_check(root, path, commit=f"Draft the leaf {path}" if args.commit else "")
     say(
         "The questions were proposed by a program: read each one, mend it, then delete the first line."
     )

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from pipelines.cli.authoring import (
     SKILL_FLAGS,
-    after_writing,
-    finish,
     from_root,
     given,
     leaf_flags,
+    show_check,
     shown,
+    write_leaf,
 )
 from pipelines.cli.common import say, taxonomy
 from pipelines.cli.new import KINDS
@@ -77,8 +77,10 @@ def _make(
         )
     rows = import_rows(sheets, args.columns, args.sheet, context=CONTEXT[kind], known=())
     _tell(rows)
-    code = finish(root, replace(leaf, seeds=rows.seeds), places, commit=args.commit)
-    return code or _code(rows)
+    path = write_leaf(root, replace(leaf, seeds=rows.seeds), places)
+    return show_check(root, path, commit=f"Add the leaf {path}" if args.commit else "") or _code(
+        rows
+    )
 
 
 def _extend(args: argparse.Namespace, root: Path, path: str, sheets: list[Sheet]) -> int:
@@ -102,8 +104,8 @@ def _extend(args: argparse.Namespace, root: Path, path: str, sheets: list[Sheet]
     seeds = gathered(rows.seeds, knowledge=knowledge)
     write_atomic(file, extended(data, str(shown(file)), seeds, knowledge=knowledge))
     print(f"{shown(file)}: {len(rows.seeds)} questions are added.")
-    message = f"Add {len(rows.seeds)} questions to {path}"
-    return after_writing(root, path, message, commit=args.commit) or _code(rows)
+    message = f"Add {len(rows.seeds)} questions to {path}" if args.commit else ""
+    return show_check(root, path, commit=message) or _code(rows)
 
 
 def _tell(rows: Import) -> None:

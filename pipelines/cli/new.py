@@ -10,7 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.authoring import SKILL_FLAGS, finish, given, leaf_flags, policy_of
+from pipelines.cli.authoring import (
+    SKILL_FLAGS,
+    given,
+    leaf_flags,
+    policy_of,
+    show_check,
+    write_leaf,
+)
 from pipelines.cli.common import read_text, say, taxonomy
 from pipelines.errors import UsageError
 
@@ -54,7 +61,8 @@ def command(args: argparse.Namespace) -> int:
         return _asked(root, places, questions, commit=args.commit)
     leaf = _from_flags(args, root)
     _hint(leaf, questions)
-    return finish(root, leaf, places, commit=args.commit)
+    path = write_leaf(root, leaf, places)
+    return show_check(root, path, commit=f"Add the leaf {path}" if args.commit else "")
 
 
 def _from_flags(args: argparse.Namespace, root: Path) -> NewLeaf:
@@ -135,6 +143,6 @@ def _asked(root: Path, places: Places, questions: Questions, *, commit: bool) ->
     leaf = Wizard(terminal, setting, kept).run()
     if not commit and in_repository(root):
         commit = terminal.confirm("Commit it with your sign-off (git commit -s)?", False)
-    code = finish(root, leaf, places, commit=commit)
+    path = write_leaf(root, leaf, places)
     kept.clear()
-    return code
+    return show_check(root, path, commit=f"Add the leaf {path}" if commit else "")

@@ -12,7 +12,7 @@ from pipelines.errors import UsageError
 
 MAX_ROWS = 50_000
 MAX_COLUMNS = 64
-MAX_UNPACKED = 200_000_000  # bytes of all members of a zip file, and members
+MAX_UNPACKED = 100_000_000  # bytes of all members of a zip file, and members
 MAX_MEMBERS = 2000
 
 

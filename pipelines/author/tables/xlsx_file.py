@@ -29,12 +29,10 @@ def read(path: Path, reading: Reading) -> list[Sheet]:
     with opened_zip(path, "XLSX"):
         pass  # its size is borne: openpyxl opens the file itself
     try:
-        book = load(path, read_only=True, data_only=True, keep_links=False)
-        try:
+        with path.open("rb") as stream:
+            book = load(stream, read_only=True, data_only=True, keep_links=False)
             shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
             return [Sheet(sheet.title, tuple(_rows(sheet, path))) for sheet in shown]
-        finally:
-            book.close()
     except invalid as error:
         reason = " ".join(str(error).split())[:120]
         raise UsageError(f"{path} cannot be read as XLSX ({reason}); save it again.") from None
@@ -59,12 +57,11 @@ def _library() -> tuple[Any, tuple[type[Exception], ...]]:
 def _rows(sheet: Any, path: Path) -> Iterator[Row]:
     # The size that a sheet declares may be missing or wrong; without it the rows themselves count.
     sheet.reset_dimensions()
-    limits = {"max_row": MAX_ROWS + 1, "max_col": MAX_COLUMNS}
-    for number, cells in enumerate(sheet.iter_rows(values_only=True, **limits), start=1):
+    for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
         if number > MAX_ROWS:
             raise too_many_rows(path)
         texts, notes = [], []
-        for column, value in enumerate(cells, start=1):
+        for column, value in enumerate(cells[:MAX_COLUMNS], start=1):
             text = _text(value)
             texts.append(text)
             if value is not None and not isinstance(value, str):
