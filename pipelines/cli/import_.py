@@ -104,7 +104,7 @@ def _extend(args: argparse.Namespace, root: Path, path: str, sheets: list[Sheet]
     seeds = gathered(rows.seeds, knowledge=knowledge)
     write_atomic(file, extended(data, str(shown(file)), seeds, knowledge=knowledge))
     print(f"{shown(file)}: {len(rows.seeds)} questions are added.")
-    message = f"Add {len(rows.seeds)} questions to {path}" if args.commit else ""
+    message = f"Add questions to {path}" if args.commit else ""
     return show_check(root, path, commit=message) or _code(rows)
 
 
