@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pipelines.author.scalars import visible
 from pipelines.errors import UsageError
 
 Check = Callable[[str], str]
@@ -68,7 +69,8 @@ class Terminal:
         return str(_answered(self._questionary.select(question, choices=shown)))
 
     def confirm(self, question: str, default: bool) -> bool:
-        return bool(_answered(self._questionary.confirm(question, default=default)))
+        shown = visible(question)
+        return bool(_answered(self._questionary.confirm(shown, default=default)))
 
 
 def _answered(question: Any) -> Any:

@@ -16,6 +16,7 @@ from pipelines.errors import GraftError, UsageError
 from pipelines.records import QuestionAnswer
 from pipelines.text import normalise
 
+_HEADER_ROWS = 10  # among which a header is looked for
 FIELDS = ("question", "answer", "context")
 Columns = Mapping[str, int]
 
@@ -90,7 +91,8 @@ def _chosen(
     found = [(sheet, *places) for sheet in sheets if (places := _places(sheet, named))]
     if found:
         left = [sheet.name for sheet in sheets if all(sheet is not f[0] for f in found)]
-        return found, [f"{name} is left out: it has no such columns." for name in left]
+        notes = [f"{name} is left out: it has no such columns." for name in left]
+        return found, notes + [note for sheet, _, first in found for note in _above(sheet, first)]
     if named:
         raise UsageError(f"No row has the headers {', '.join(named.values())}; look at --columns.")
     first, *others = sheets
@@ -101,24 +103,29 @@ def _chosen(
     return [(first, {"question": 0, "answer": 1}, 0)], notes
 
 
+def _above(sheet: Sheet, first: int) -> list[str]:
+    """A note for each row with text above the header."""
+    rows = [row for row in sheet.rows[: max(0, first - 1)] if any(c.strip() for c in row.cells)]
+    where = f"{sheet.name}, row" if sheet.name else "row"
+    return [f"{where} {row.number} stands above the header and is left out." for row in rows]
+
+
 def _places(sheet: Sheet, named: Mapping[str, str]) -> tuple[Columns, int] | None:
     """Field → column (from 0), and the index of the row after the header; None without a header.
 
-    Columns that are all given by number need none, and the first row is data.
+    Columns that are all given by number need none, and the first row is data. A title may stand above.
     """
     if named and all(column.isdecimal() for column in named.values()):
         if "0" in named.values():
             raise UsageError("--columns: the first column is number 1.")
         return {name: int(column) - 1 for name, column in named.items()}, 0
     headers = {name: normalise(named.get(name, "" if named else name)) for name in FIELDS}
-    for index, row in enumerate(sheet.rows):
-        if not any(cell.strip() for cell in row.cells):
-            continue
+    for index, row in enumerate(sheet.rows[:_HEADER_ROWS]):
         cells = [normalise(cell) for cell in row.cells]
         plain = [cell.removesuffix("s") for cell in cells] if not named else cells
         places = {n: plain.index(h) for n, h in headers.items() if h and h in plain}
-        fitting = places.keys() >= (named.keys() or {"question", "answer"})
-        return (places, index + 1) if fitting else None
+        if places.keys() >= (named.keys() or {"question", "answer"}):
+            return places, index + 1
     return None
 
 

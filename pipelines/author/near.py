@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz, process
 
+from pipelines.author.scalars import visible
 from pipelines.leaves import LEAF_FILE
 from pipelines.records import Tree
 from pipelines.text import normalise, too_close
@@ -28,6 +29,9 @@ class Asked:
     question: str
     answer: str
     leaf: str
+
+    def __str__(self) -> str:
+        return visible(f"{self.leaf} asks: {self.question[:200]} ({self.answer[:60]})")
 
 
 class Questions:

@@ -77,7 +77,10 @@ def plant(root: Path, path: str, files: Mapping[str, bytes]) -> Path:
     while not os.path.lexists(top.parent):
         top = top.parent
     if os.path.lexists(target):
-        raise GraftError(f"{target} exists already, and nothing is overwritten; name another path.")
+        raise GraftError(
+            f"{target} exists already, and nothing is overwritten: move what is there elsewhere, or "
+            "name another path."
+        )
     if top.parent.resolve() != top.parent or not top.parent.is_dir():
         raise GraftError(f"{top.parent} is not a folder of this taxonomy; name another path.")
     try:

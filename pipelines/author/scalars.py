@@ -38,6 +38,11 @@ def refuse_unwritable(text: str, what: str) -> None:
         )
 
 
+def visible(text: str) -> str:
+    """Text of a stranger as a terminal may show it: what would steer the terminal becomes a sign."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
+
+
 def tidy(text: str) -> str:
     """Text as leaves hold it: NFC, line ends as LF, no spaces at line ends or around the whole."""
     lines = unicodedata.normalize("NFC", text.removeprefix("\ufeff"))

@@ -173,7 +173,7 @@ class Wizard:
 
     def _close(self, question: str) -> Iterator[str]:
         for asked in self._setting.questions.near(question):
-            yield f"  {asked.leaf} asks: {asked.question} ({asked.answer[:60]})"
+            yield f"  {asked}"
         for seed in self.leaf.seeds:
             for pair in seed.pairs:
                 if too_close(pair.question, question):

@@ -121,7 +121,9 @@ def _hint(leaf: NewLeaf, questions: Questions) -> None:
     for seed in leaf.seeds:
         for pair in seed.pairs:
             for asked in questions.near(pair.question):
-                say(f"warning: {asked.leaf} asks nearly the same: {asked.question}")
+                say(f"warning: nearly the same question: {asked}")
+    if questions.left_out:
+        say(f"note: {questions.left_out} leaves of this large tree were not compared.")
 
 
 def _asked(root: Path, places: Places, questions: Questions, *, commit: bool) -> int:

@@ -94,6 +94,12 @@ def test_each_row_that_cannot_be_used_is_listed_with_its_number_and_reason() -> 
     )
 
 
+def test_a_title_above_the_header_is_left_out_and_said() -> None:
+    found = taken(sheet(("My songs", ""), (), ("question", "answer"), ("q?", "a")))
+    assert found.seeds == (seed("q?", "a"),)
+    assert found.notes == ("row 1 stands above the header and is left out.",)
+
+
 def test_several_sheets() -> None:
     one = sheet(("question", "answer"), ("q1?", "a1"), name="One")
     two = sheet(("Answer", "Question"), ("a2", "q2?"), ("", "q3?"), name="Two")

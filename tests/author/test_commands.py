@@ -169,7 +169,7 @@ def test_neighbours_and_questions_that_are_nearly_the_same_are_told(
     )
     code, _, err = graft(*words)
     assert code == EXIT_OK
-    assert f"warning: {SKILL} asks nearly the same: What rhymes with 3?" in err
+    assert f"warning: nearly the same question: {SKILL} asks: What rhymes with 3? (Word 3.)" in err
     assert (
         "warning: there is compositional_skills/writing already; is compositional_skills/writng"
         in err

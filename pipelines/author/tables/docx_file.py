@@ -25,13 +25,22 @@ _BODY = "word/document.xml"
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _TABLE, _ROW, _CELL, _PARAGRAPH = (f"{_WORD}{name}" for name in ("tbl", "tr", "tc", "p"))
 _SIGNS = {f"{_WORD}tab": "\t", f"{_WORD}br": "\n", f"{_WORD}cr": "\n", f"{_WORD}noBreakHyphen": "‑"}
-_SKIPPED = frozenset(f"{_WORD}{name}" for name in ("del", "moveFrom", "instrText", "tbl", "pict"))
+# What was struck, tables of their own, and the second form in which Word keeps a text box.
+_SKIPPED = {f"{_WORD}{name}" for name in ("del", "moveFrom", "instrText", "tbl", "pict")} | {
+    "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+}
 
 
 def read(path: Path, reading: Reading) -> list[Sheet]:
     """The tables by their number; tables inside a cell are read as tables of their own."""
     body = _parsed(path)
-    sheets = []
+    try:
+        return list(_tables(body, path))
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deep for a table; save the table alone.") from None
+
+
+def _tables(body: Element, path: Path) -> Iterator[Sheet]:
     for number, table in enumerate(body.iter(_TABLE), start=1):
         rows = []
         for place, row in enumerate(_children(table, _ROW), start=1):
@@ -39,8 +48,7 @@ def read(path: Path, reading: Reading) -> list[Sheet]:
                 raise too_many_rows(path)
             cells = list(_children(row, _CELL))[:MAX_COLUMNS]
             rows.append(Row(place, tuple(text for cell in cells for text in _cell(cell))))
-        sheets.append(Sheet(f"table {number}", tuple(rows)))
-    return sheets
+        yield Sheet(f"table {number}", tuple(rows))
 
 
 def _parsed(path: Path) -> Element:

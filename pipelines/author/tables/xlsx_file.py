@@ -50,7 +50,15 @@ def _library() -> tuple[Any, tuple[type[Exception], ...]]:
             "save the table as CSV."
         ) from None
     # A broken workbook fails in whatever way its parts happen to: none of these is a bug of ours.
-    broken = (KeyError, ValueError, TypeError, IndexError, AttributeError, OSError, SyntaxError)
+    broken = (
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        OSError,
+        SyntaxError,
+        RuntimeError,
+    )
     return load_workbook, (InvalidFileException, DefusedXmlException, *broken)
 
 

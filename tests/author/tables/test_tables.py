@@ -302,6 +302,17 @@ def test_docx_with_entities_is_one_sentence(tmp_path: Path) -> None:
         read(path)
 
 
+def test_docx_nested_too_deep_is_one_sentence(tmp_path: Path) -> None:
+    source = tmp_path / "t.docx"
+    document(source, [("KEEP", "x")])
+    with zipfile.ZipFile(source) as archive:
+        body = archive.read("word/document.xml").decode()
+    deep = "<w:r>" * 5000 + "<w:t>KEEP</w:t>" + "</w:r>" * 5000
+    body = body.replace("<w:r><w:t>KEEP</w:t></w:r>", deep)
+    with pytest.raises(UsageError, match="nested too deep"):
+        read(replaced(source, tmp_path / "new.docx", "word/document.xml", body.encode()))
+
+
 # --- all -----------------------------------------------------------------------------------------
 
 
