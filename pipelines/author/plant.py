@@ -58,7 +58,8 @@ def leaf_files(leaf: NewLeaf, *, draft: bool = False) -> dict[str, bytes]:
     if leaf.is_knowledge:
         source = Path(leaf.document)
         document = document_name(source)
-        files[document] = read_document(source).encode()
+        read_document(source)  # whoever cannot read it is told before anything is written
+        files[document] = source.read_bytes()
     work = Attribution(leaf.title, leaf.link, "", leaf.licence, leaf.creator)
     files[ATTRIBUTION_FILE] = attribution_text([work]).encode()
     files[LEAF_FILE] = qna_text(leaf, document, draft=draft).encode()

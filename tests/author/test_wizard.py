@@ -19,6 +19,11 @@ DOWN, ENTER, CTRL_C, CTRL_D, ESC = "\x1b[B", "\r", "\x03", "\x04", "\x1b"
 Child = pexpect.spawn
 
 
+def _slow(*values: str) -> list[object]:
+    """Further cases of one kind: each starts a terminal of its own."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     return repository(tmp_path / "site")
@@ -128,7 +133,7 @@ def test_knowledge_with_a_context_that_is_not_in_the_document(site: Path) -> Non
     assert git(site, "log", "--format=%s") == "first\n"
 
 
-@pytest.mark.parametrize("how", ["ctrl-c", "ctrl-d", "hang up", "kill"])
+@pytest.mark.parametrize("how", ["ctrl-c", *_slow("ctrl-d", "hang up", "kill")])
 def test_an_interruption_loses_nothing(site: Path, how: str) -> None:
     child = spawn(site, "new")
     begin(child, 3, "language/vowels")
@@ -169,7 +174,7 @@ def test_an_unfinished_leaf_that_is_not_wanted_is_set_aside(site: Path) -> None:
     assert not kept.exists()
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"seed_examples": 3}', "\udcff"])
+@pytest.mark.parametrize("damage", ["{", *_slow("[]", '{"seed_examples": 3}', "\udcff")])
 def test_a_damaged_draft_is_set_aside(site: Path, damage: str) -> None:
     kept = site / ".graft/new.json"
     kept.parent.mkdir()
