@@ -38,7 +38,7 @@ setup-all: .venv/.all
 	  echo "No virtual environment could be made; on Debian install python3-venv." >&2; exit 1; }
 	@echo "Installing torch and the pipelines' libraries into .venv (once, a few minutes)"
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
-	$(PIP) --quiet --editable '.[pipelines]'
+	$(PIP) --quiet --editable '.[pipelines,author]'
 	@touch $@
 
 .venv/.all: .venv/.pipelines

@@ -21,6 +21,7 @@ from pipelines.check import (
     document_pattern,
     document_repository,
     documents,
+    draft,
     echoed_question,
     file_name,
     grounded_path,
@@ -84,6 +85,7 @@ RULES: dict[str, Rule] = {
     "topic": topic.RULE,
     "personal-data": personal_data.RULE,
     "offensive": offensive.RULE,
+    "draft": draft.RULE,
 }
 
 

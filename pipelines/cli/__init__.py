@@ -14,7 +14,19 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from pipelines.cli import check, diff, doctor, fix, log, release, run, status
+from pipelines.cli import (
+    check,
+    diff,
+    doctor,
+    draft,
+    fix,
+    import_,
+    log,
+    new,
+    release,
+    run,
+    status,
+)
 from pipelines.cli.common import add_parser
 from pipelines.errors import EXIT_BUG, EXIT_OK, EXIT_RESUMABLE, GraftError
 
@@ -32,6 +44,9 @@ class Command(Protocol):
 COMMANDS: dict[str, Command] = {
     "check": check,
     "fix": fix,
+    "new": new,
+    "draft": draft,
+    "import": import_,
     "diff": diff,
     "run": run,
     "status": status,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipelines.backends.tagged import parse as parse
 from pipelines.text import normalise, tokens, too_close
 
 LONGEST = 2000  # characters of a row: about the student's longest sequence
@@ -34,31 +35,6 @@ class Setting:
     """What filters may compare with: the leaf's exam questions (for skills: with their context)."""
 
     exam: Sequence[str]
-
-
-def parse(text: str, tags: Sequence[str]) -> tuple[list[dict[str, str]], list[str]]:
-    """The tagged blocks of ``text`` as fields, and the raw blocks that could not be read.
-
-    Every block must hold every tag once, in order, none empty, and be closed by its ``[END]``: an
-    answer that was cut off is none. So one broken block never shifts the fields of the next.
-    """
-    good, bad = [], []
-    pattern = re.compile(
-        r"\s*" + r"\s*".join(rf"\[{tag.upper()}\]\s*(?P<{tag}>.*?)" for tag in tags) + r"\s*\Z",
-        re.DOTALL,
-    )
-    marks = re.compile(r"\[(?:" + "|".join(tag.upper() for tag in tags) + r")\]")
-    *closed, rest = text.split("[END]")
-    for block in closed:
-        if not block.strip():
-            continue
-        match = pattern.match(block)
-        whole = match and all(match.group(tag).strip() for tag in tags)
-        if match and whole and len(marks.findall(block)) == len(tags):
-            good.append({tag: match.group(tag).strip() for tag in tags})
-        else:
-            bad.append(block.strip())
-    return good, [*bad, rest.strip()] if rest.strip() else bad
 
 
 def short_enough(row: Row, setting: Setting) -> str:

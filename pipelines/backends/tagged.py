@@ -1,0 +1,34 @@
+"""A teacher's tagged text → its blocks as fields: ``[QUESTION] … [ANSWER] … [END]``.
+
+In: the raw answer to a ``Call``. Out: what could be read, and raw what could not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+
+def parse(text: str, tags: Sequence[str]) -> tuple[list[dict[str, str]], list[str]]:
+    """The tagged blocks of ``text`` as fields, and the raw blocks that could not be read.
+
+    Every block must hold every tag once, in order, none empty, and be closed by its ``[END]``: an
+    answer that was cut off is none. So one broken block never shifts the fields of the next.
+    """
+    good, bad = [], []
+    pattern = re.compile(
+        r"\s*" + r"\s*".join(rf"\[{tag.upper()}\]\s*(?P<{tag}>.*?)" for tag in tags) + r"\s*\Z",
+        re.DOTALL,
+    )
+    marks = re.compile(r"\[(?:" + "|".join(tag.upper() for tag in tags) + r")\]")
+    *closed, rest = text.split("[END]")
+    for block in closed:
+        if not block.strip():
+            continue
+        match = pattern.match(block)
+        whole = match and all(match.group(tag).strip() for tag in tags)
+        if match and whole and len(marks.findall(block)) == len(tags):
+            good.append({tag: match.group(tag).strip() for tag in tags})
+        else:
+            bad.append(block.strip())
+    return good, [*bad, rest.strip()] if rest.strip() else bad
