@@ -50,6 +50,14 @@ class CommitTree:
                 paths = sorted(_walk(found, f"{start}/" if start else ""))
         yield from paths
 
+    def files_unlike(self, other: CommitTree) -> list[str]:
+        """Sorted paths of the regular files that ``other`` lacks or has otherwise.
+
+        Equal folders are not entered: the cost follows the change.
+        """
+        with _whole(self._repository):
+            return sorted(_unlike(self._top, other._top, ""))
+
 
 class Repository:
     """A Git repository. ``root`` is its work tree, for a bare one the repository itself."""
@@ -199,6 +207,22 @@ def _walk(tree: pygit2.Tree, start: str) -> Iterator[str]:
         if isinstance(entry, pygit2.Tree):
             if not name.startswith("."):
                 yield from _walk(entry, f"{start}{name}/")
+        elif entry.type == ObjectType.BLOB and entry.filemode in _REGULAR:
+            yield f"{start}{name}"
+
+
+def _unlike(tree: pygit2.Tree | None, other: pygit2.Tree | None, start: str) -> Iterator[str]:
+    for entry in tree or ():
+        name = entry.name
+        if name is None or not _is_utf8(name):
+            continue
+        known = other / name if other is not None and name in other else None
+        if known is not None and (known.id, known.filemode) == (entry.id, entry.filemode):
+            continue
+        if isinstance(entry, pygit2.Tree):
+            if not name.startswith("."):
+                below = known if isinstance(known, pygit2.Tree) else None
+                yield from _unlike(entry, below, f"{start}{name}/")
         elif entry.type == ObjectType.BLOB and entry.filemode in _REGULAR:
             yield f"{start}{name}"
 

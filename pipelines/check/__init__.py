@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from pipelines.check import (
     attribution,
@@ -17,6 +18,7 @@ from pipelines.check import (
     case_clash,
     documents,
     file_name,
+    near_duplicates,
     nested_leaf,
     shape,
     whitespace,
@@ -24,12 +26,22 @@ from pipelines.check import (
 from pipelines.check.policy import Policy as Policy
 from pipelines.check.policy import load_policy as load_policy
 from pipelines.check.readable import found_by_reader
+from pipelines.check.subject import (
+    AcrossRule,
+    Comparison,
+    LeafRule,
+    Rule,
+    TreeRule,
+    read_subject,
+    read_tree,
+)
 from pipelines.check.subject import CheckResult as CheckResult
-from pipelines.check.subject import LeafRule, Rule, TreeRule, read_subject, read_tree
 from pipelines.leaves import LEAF_FILE
+from pipelines.near.entries import LeafEntries
 from pipelines.records import Finding, Tree
 
 INTERNAL = "internal"
+_Yield = TypeVar("_Yield", Finding, LeafEntries)
 
 RULES: dict[str, Rule] = {
     "file-name": file_name.RULE,
@@ -47,6 +59,8 @@ RULES: dict[str, Rule] = {
     "blank-text": blank_text.RULE,
     "attribution": attribution.RULE,
     "documents": documents.RULE,
+    "near-duplicate": near_duplicates.RULE,
+    "conflict": near_duplicates.CONFLICT,
 }
 
 
@@ -57,11 +71,13 @@ def check(
     prefix: str = "",
     *,
     rules: Mapping[str, Rule] = RULES,
+    comparison: Comparison | None = None,
 ) -> CheckResult:
     """Apply every rule to the leaves that ``paths`` (files or folders, from the root) touch.
 
     None, or a path of "." or "", means the whole tree. ``prefix`` is put before each path of a
     finding. Rules about names look at the whole tree and report what ``paths`` touch.
+    Leaves are compared with each other where a ``comparison`` is given.
     """
     wanted = None if paths is None else {_cleaned(path) for path in paths}
     names = read_tree(tree)
@@ -74,14 +90,22 @@ def check(
         if wanted is None or finding.rule == INTERNAL or _beside(finding.path, wanted)
     ]
     for leaf in leaves:
-        findings.extend(_check_leaf(tree, leaf, names.files, policy, rules))
+        for found in _check_leaf(tree, leaf, names.files, policy, rules):
+            if isinstance(found, Finding):
+                findings.append(found)
+            elif comparison is not None:
+                comparison.add(found)
+    if comparison is not None:
+        compare = partial(comparison.findings, tree, names, prefix)
+        findings.extend(_guarded("near-duplicate", "", compare))
     ordered = sorted(findings, key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
     return CheckResult(len(leaves), tuple(_prefixed(finding, prefix) for finding in ordered))
 
 
 def _check_leaf(
     tree: Tree, leaf: str, files: Sequence[str], policy: Policy, rules: Mapping[str, Rule]
-) -> Iterator[Finding]:
+) -> Iterator[Finding | LeafEntries]:
+    """What the rules find in one leaf, and what they take from it to compare it with others."""
     file = posixpath.join(leaf, LEAF_FILE)
     try:
         subject = read_subject(tree, leaf, files)
@@ -95,9 +119,13 @@ def _check_leaf(
     for rule_id, rule in rules.items():
         if isinstance(rule, LeafRule):
             yield from _guarded(rule_id, file, partial(rule.check, subject, policy))
+        elif isinstance(rule, AcrossRule):
+            yield from _guarded(rule_id, file, partial(rule.gather, subject))
 
 
-def _guarded(rule_id: str, path: str, run: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+def _guarded(
+    rule_id: str, path: str, run: Callable[[], Iterable[_Yield]]
+) -> Iterator[_Yield | Finding]:
     """The findings of one rule up to its end, or up to its crash and that as one more."""
     try:
         yield from run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 
 from pipelines.cli.common import taxonomy
@@ -15,12 +16,21 @@ HELP = "find what is wrong in leaves"
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="leaves or files; default: all")
     parser.add_argument("--format", choices=("text", "json", "github"), default="text")
+    parser.add_argument(
+        "--also",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="REF",
+        help="branches to compare with too, such as open pull requests",
+    )
 
 
 def command(args: argparse.Namespace) -> int:
     from pipelines.check import check
     from pipelines.check.policy import load_policy
     from pipelines.check.render import FORMATS
+    from pipelines.cli.near import compared
     from pipelines.leaves import WorkTree
 
     root = taxonomy(args)
@@ -28,11 +38,12 @@ def command(args: argparse.Namespace) -> int:
         (p for p in (root / "graft.yaml", root.parent / "graft.yaml") if p.is_file()), None
     )
     prefix = Path(os.path.relpath(root)).as_posix()
-    result = check(
-        WorkTree(root),
-        load_policy(policy),
-        [_below(path, root) for path in args.paths] or None,
-        "" if prefix == "." else prefix,
+    paths = [_below(path, root) for path in args.paths] or None
+    result = compared(
+        partial(check, WorkTree(root), load_policy(policy), paths, "" if prefix == "." else prefix),
+        root,
+        whole=paths is None or "." in paths,
+        also=args.also,
     )
     print(FORMATS[args.format](result), end="")
     errors = any(finding.severity == "error" for finding in result.findings)

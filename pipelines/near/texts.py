@@ -1,0 +1,135 @@
+"""What of a leaf is compared with other leaves, and when two texts are twins.
+
+In: the questions and contexts of leaves as ``Entry`` s. Out: ``Text`` s with a key (equal texts have
+equal keys) and signatures (near texts share some), and the judgements ``near``, ``agree``, ``slip``.
+
+A question of a grounded skill means nothing without its context: there the two are compared together,
+and one instruction over many contexts is many questions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+
+from rapidfuzz.distance import OSA
+
+from pipelines.near.entries import Entry, EntryKind
+from pipelines.text import ngrams, normalise, similarity, spaceless, tokens, too_close
+
+# A longer text is compared by its beginning, so that a hostile one costs no more than others.
+COMPARED = 2000
+# Of a long text's shingles the lowest so many: near texts still have some of them in common.
+SHINGLES = 16
+# Up to so many words, a text is also found by all of its words but one: there, one other word in
+# the middle leaves no shingle of three whole.
+SHORT = 8
+# Two people explain one thing in sentences that are so similar; names and figures are the same or not.
+SENTENCE_WORDS = 8
+AGREE_SENTENCE = 0.6
+AGREE_NAME = 0.85
+
+# Where these stand, punctuation carries meaning: `a[1:]` is not `a[:1]`, and 3-4 is not 3:4.
+_EXACT = re.compile(r"[][{}<>=*/\\^%_#@&|~+$`]|(?<!\w)-|-(?!\w)|\d\s*[^\w\s]+\s*\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text as it is compared: normalised, and ``context`` for a grounded question.
+
+    ``exact``: it holds code or signs, so that normalising it loses what matters.
+    """
+
+    key: int
+    kind: EntryKind
+    exact: bool
+    first: str
+    context: str = ""
+
+
+def text_of(entry: Entry) -> Text:
+    """The entry's text, ready to be compared."""
+    whole, exact = _identity(entry.text)
+    beside = _identity(entry.context)[0]
+    named = f"{entry.kind}\0{whole}\0{beside}".encode("utf-8", "surrogatepass")
+    key = int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), signed=True)
+    return Text(key, entry.kind, exact, *map(_compared, (entry.text, entry.context)))
+
+
+def signatures(text: Text) -> list[int]:
+    """Hashes of parts of the text, sorted; near texts share several, or one that is odd.
+
+    Parts are runs of three words (characters, in scripts without spaces) and, of a short text, all
+    words but one in sorted order. A grounded question is found by its context.
+    """
+    words = tokens(text.context or text.first)
+    runs = sorted({_hash(text.kind, run) & ~1 for run in ngrams(words, 3)})[:SHINGLES]
+    if len(words) > SHORT:
+        return runs
+    ordered = sorted(words)
+    parts = [(*ordered[:at], *ordered[at + 1 :]) for at in range(len(ordered))]
+    whole = [tuple(ordered)] if words else []
+    return sorted({*runs, *(_hash(text.kind, part) | 1 for part in [*parts, *whole] if part)})
+
+
+def near(a: Text, b: Text) -> bool:
+    """Whether the two say nearly the same, answers aside."""
+    if a.kind != b.kind or not too_close(a.first, b.first):
+        return False
+    return a.kind != "grounded" or too_close(a.context, b.context)
+
+
+def agree(a: str, b: str) -> bool:
+    """Whether two answers may be one in other words: nearly equal, or one says the other and more."""
+    first, second = (_compared(answer) for answer in (a, b))
+    if first == second:
+        return first != "" or a.split() == b.split()
+    if spaceless(first) or spaceless(second):  # 京都 stands in 東京都, and is another place
+        return too_close(first, second)
+    words, more = sorted((set(tokens(first)), set(tokens(second))), key=len)
+    if not _numbers(words) <= _numbers(more) and not _numbers(more) <= _numbers(words):
+        return False
+    wanted = AGREE_NAME if len(words) < SENTENCE_WORDS else AGREE_SENTENCE
+    return bool(words) and (words <= more or similarity(first, second) >= wanted)
+
+
+def slip(a: Text, b: Text) -> bool:
+    """Whether near texts differ only in the order of words and by a letter in a longer word.
+
+    Only then is another answer to a near question worth showing: "the capital of Guinea" and "of
+    Equatorial Guinea" are near and are two questions.
+    """
+    if a.exact or b.exact:
+        return False
+    mine, others = Counter(tokens(a.first)), Counter(tokens(b.first))
+    left, right = sorted((mine - others).elements()), sorted((others - mine).elements())
+    return len(left) == len(right) and all(
+        min(len(one), len(other)) > 3 and OSA.distance(one, other, score_cutoff=1) <= 1
+        for one, other in zip(left, right, strict=True)
+    )
+
+
+def _identity(text: str) -> tuple[str, bool]:
+    """What equal texts have in common, and whether that is more than the normalised text."""
+    if len(text) <= COMPARED:
+        normal = normalise(text)
+        if normal and not _EXACT.search(text):
+            return normal, False
+    return " ".join(unicodedata.normalize("NFKC", text).split()), True
+
+
+def _numbers(words: set[str]) -> set[str]:
+    return {word for word in words if any(map(str.isdigit, word))}
+
+
+def _compared(text: str) -> str:
+    return normalise(text[:COMPARED])
+
+
+def _hash(kind: str, words: tuple[str, ...]) -> int:
+    # No secret: who makes two hashes meet gets two texts compared that are not near.
+    return zlib.crc32(f"{kind} {' '.join(words)}".encode("utf-8", "surrogatepass"))
