@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pipelines.cli.common import say
+from pipelines.near import index_path
 
 if TYPE_CHECKING:
     from pipelines.check import CheckResult
     from pipelines.check.comparison import Also
     from pipelines.check.subject import Comparison
     from pipelines.near.index import Index
+
+
+UNCOMPARED = "The rest of the tree was not looked at for near-duplicates"
+BUILD = ": there is no index yet; `graft check` without a path builds it."
 
 
 class Check(Protocol):
@@ -25,33 +31,45 @@ class Check(Protocol):
 
 def compared(check: Check, root: Path, *, whole: bool, also: Sequence[str]) -> CheckResult:
     """Run ``check`` with a comparison; once more, with no index on disk, where that one fails."""
+    path = index_path(Path(os.environ.get("GRAFT_CACHE", ".graft")), root)
+    if not whole and not also and not os.path.lexists(path):
+        say(UNCOMPARED + BUILD)
+        return check(comparison=None)
     from pipelines.check.comparison import TreeComparison
-    from pipelines.near.store import Unusable, index_path, is_damage, memory_index, set_aside
+    from pipelines.near.store import memory_index
 
     trees = [further_tree(root, ref) for ref in dict.fromkeys(also)]
-    path = index_path(Path(os.environ.get("GRAFT_CACHE", ".graft")), root)
-    comparison = TreeComparison(
-        lambda: _index(path, root, whole=whole, alone=not trees), whole=whole, also=trees
-    )
+    open_index = partial(_index, path, root, whole=whole, alone=not trees)
+    comparison = TreeComparison(open_index, whole=whole, also=trees)
     result = check(comparison=comparison)
     comparison.close()
-    failure = comparison.failure
-    if failure is None:
+    if comparison.failure is None:
         return result
-    say(str(failure) if isinstance(failure, Unusable) else f"The index {path} failed ({failure}).")
-    if is_damage(failure) and not isinstance(failure, Unusable):
-        try:
-            set_aside(path)
-            say(f"It was set aside as {path.name}.aside; the next check builds it anew.")
-        except (OSError, Unusable) as error:
-            say(str(error))
-    if not whole and not trees:
-        say("The rest of the tree was not looked at for near-duplicates.")
-        return check(comparison=None)
+    _tell(comparison.failure, path)
+    if not whole:
+        say(UNCOMPARED + ".")
     comparison = TreeComparison(memory_index, whole=whole, also=trees)
     result = check(comparison=comparison)
     comparison.close()
     return result
+
+
+def _tell(failure: Exception, path: Path) -> None:
+    """Say why the index could not be used; one that is damaged goes out of the way."""
+    from pipelines.near.store import Unusable, is_damage, set_aside
+
+    if isinstance(failure, Unusable):
+        say(str(failure))
+        return
+    say(f"The index of near-duplicates {path} failed ({type(failure).__name__}: {failure}).")
+    if is_damage(failure):
+        try:
+            set_aside(path)
+            say(
+                f"It was set aside as {path.name}.aside; the next check of the tree builds it anew."
+            )
+        except (OSError, Unusable) as error:
+            say(str(error))
 
 
 def further_tree(root: Path, ref: str) -> Also:
@@ -82,8 +100,5 @@ def _index(path: Path, root: Path, *, whole: bool, alone: bool) -> Index | None:
         return index
     if index is not None:
         index.close()
-    say(
-        "The rest of the tree was not looked at for near-duplicates: there is no index yet; "
-        "`graft check` without a path builds it."
-    )
+    say(UNCOMPARED + BUILD)
     return None if alone else memory_index()

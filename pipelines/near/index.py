@@ -276,14 +276,15 @@ class Index:
     def _mates(self, leaf: int, at: int) -> tuple[Text, list[tuple[Text, Place]]]:
         """A text, and in other leaves the places of it and of the texts near it."""
         mine = self._text(at)
-        rows = self._db.execute("SELECT b FROM pair WHERE a = ? LIMIT ?", (at, PLACES)).fetchall()
         found = [(mine, place) for place in self._places(leaf, at)]
+        rows = self._db.execute("SELECT b FROM pair WHERE a = ? LIMIT ?", (at, PLACES)).fetchall()
+        close = []
         for (other,) in rows:
             places = self._places(leaf, other)
             if places:
                 text = self._text(other)
-                found += [(text, place) for place in places]
-        return mine, found
+                close += [(text, place) for place in places]
+        return mine, found + sorted(close, key=lambda mate: _order(mate[1]))
 
     def _places(self, leaf: int, at: int) -> Sequence[Place]:
         rows = self._db.execute(
@@ -291,10 +292,7 @@ class Index:
             "WHERE text = ? AND item.leaf != ? LIMIT ?",
             (at, leaf, PLACES),
         )
-        return sorted(
-            (Place(row[0], _path(row[1]), *row[2:]) for row in rows),
-            key=lambda place: (place.tree, place.leaf, place.line, place.column),
-        )
+        return sorted((Place(row[0], _path(row[1]), *row[2:]) for row in rows), key=_order)
 
 
 def _relation(mine: Text, here: Place, mate: Text, there: Place) -> Relation | None:
@@ -305,6 +303,10 @@ def _relation(mine: Text, here: Place, mate: Text, there: Place) -> Relation | N
     if mate is mine:
         return "same" if agreed else "conflict"
     return "near" if agreed or slip(mine, mate) else None
+
+
+def _order(place: Place) -> tuple[str, str, int, int]:
+    return place.tree, place.leaf, place.line, place.column
 
 
 def _text(kind: int, exact: int, first: str, context: str) -> Text:

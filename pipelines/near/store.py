@@ -8,12 +8,13 @@ processes may use one file; a killed one leaves the state before its last transa
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pipelines.near import identity
 from pipelines.near.index import SCHEMA, Index
 
 try:
@@ -32,24 +33,17 @@ class Unusable(Exception):
     """The index cannot be used now; the text is a sentence. Nothing in it was changed."""
 
 
-def index_path(cache: Path, root: Path) -> Path:
-    """Where the index of the taxonomy in ``root`` lies."""
-    named = os.fsencode(root.resolve())
-    return cache / "near" / f"{hashlib.sha256(named).hexdigest()[:16]}.sqlite"
-
-
 def open_index(path: Path, root: Path, *, create: bool, say: Say) -> Index | None:
     """The index in ``path``; None where there is none and ``create`` does not say to begin one."""
-    if not create and not path.is_file():
-        return None
     try:
-        _prepare(path.parent)
         try:
-            return _open(path, root)
+            if path.exists():
+                return _open(path, root)
+            return _create(path, root) if create else None
         except _Unfit as error:
             set_aside(path)
             say(f"{error} It was set aside as {path.name}.aside.")
-        return _open(path, root) if create else None
+        return _create(path, root) if create else None
     except (OSError, sqlite3.Error) as error:
         raise Unusable(f"The index {path} cannot be used ({error}).") from error
 
@@ -74,12 +68,23 @@ class _Unfit(Exception):
     """The file is no index that this program can use for this taxonomy; the text is a sentence."""
 
 
-def _prepare(folder: Path) -> None:
-    """Make the cache folder; Git does not see what lies in it, whatever the repository ignores."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ignore = folder / ".gitignore"
+def _create(path: Path, root: Path) -> Index:
+    """An empty index, put into place whole; where another process was quicker, that one's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ignore = path.parent / ".gitignore"  # Git sees nothing here, whatever the repository ignores
     if not ignore.exists():
         ignore.write_text("*\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        new = Path(folder) / path.name
+        connection = sqlite3.connect(new, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")  # small writes at half the price
+        connection.executescript(SCHEMA)
+        connection.execute("INSERT INTO meta VALUES('root', ?)", (identity(root),))
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.close()
+        with contextlib.suppress(FileExistsError):
+            os.link(new, path)
+    return _open(path, root)
 
 
 def _open(path: Path, root: Path) -> Index:
@@ -104,27 +109,14 @@ def is_damage(error: Exception) -> bool:
 
 
 def _begin(connection: sqlite3.Connection, root: Path) -> None:
-    """Fill a new file with the schema; refuse one that another version or taxonomy has filled."""
+    """See that the file is an index, and this taxonomy's."""
     for pragma in ("cache_size = -32768", "temp_store = MEMORY", "synchronous = NORMAL"):
         connection.execute(f"PRAGMA {pragma}")
-    named = str(root.resolve()).encode("utf-8", "surrogateescape")
-    if _version(connection) == 0:
-        connection.execute("BEGIN IMMEDIATE")
-        if _version(connection) == 0:
-            for statement in SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute("INSERT INTO meta VALUES('root', ?)", (named,))
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("COMMIT")
-    if _version(connection) != VERSION:
+    if connection.execute("PRAGMA user_version").fetchone() != (VERSION,):
         raise _Unfit("The index of near-duplicates was written by another version of Graft.")
-    row = connection.execute("SELECT value FROM meta WHERE name = 'root'").fetchone()
-    if row is None or row[0] != named:
+    named = connection.execute("SELECT value FROM meta WHERE name = 'root'").fetchone()
+    if named != (identity(root),):
         raise _Unfit("The index of near-duplicates belongs to another taxonomy.")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 @contextlib.contextmanager

@@ -15,23 +15,28 @@ import unicodedata
 import zlib
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
 from pipelines.near.entries import Entry, EntryKind
-from pipelines.text import ngrams, normalise, similarity, spaceless, tokens, too_close
+from pipelines.text import normalise, similarity, spaceless, tokens, tokens_of_normal, too_close
 
 # A longer text is compared by its beginning, so that a hostile one costs no more than others.
 COMPARED = 2000
 # Of a long text's shingles the lowest so many: near texts still have some of them in common.
-SHINGLES = 16
+SHINGLES = 12
 # Up to so many words, a text is also found by all of its words but one: there, one other word in
 # the middle leaves no shingle of three whole.
-SHORT = 8
+SHORT = 7
 # Two people explain one thing in sentences that are so similar; names and figures are the same or not.
 SENTENCE_WORDS = 8
 AGREE_SENTENCE = 0.6
 AGREE_NAME = 0.85
+
+_MIX = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)
+_ALL = 0xFFFFFFFF
+_EVEN = 0xFFFFFFFE
 
 # Where these stand, punctuation carries meaning: `a[1:]` is not `a[:1]`, and 3-4 is not 3:4.
 _EXACT = re.compile(r"[][{}<>=*/\\^%_#@&|~+$`]|(?<!\w)-|-(?!\w)|\d\s*[^\w\s]+\s*\d")
@@ -64,16 +69,20 @@ def signatures(text: Text) -> list[int]:
     """Hashes of parts of the text, sorted; near texts share several, or one that is odd.
 
     Parts are runs of three words (characters, in scripts without spaces) and, of a short text, all
-    words but one in sorted order. A grounded question is found by its context.
+    words but one in any order. A grounded question is found by its context.
     """
-    words = tokens(text.context or text.first)
-    runs = sorted({_hash(text.kind, run) & ~1 for run in ngrams(words, 3)})[:SHINGLES]
-    if len(words) > SHORT:
-        return runs
-    ordered = sorted(words)
-    parts = [(*ordered[:at], *ordered[at + 1 :]) for at in range(len(ordered))]
-    whole = [tuple(ordered)] if words else []
-    return sorted({*runs, *(_hash(text.kind, part) | 1 for part in [*parts, *whole] if part)})
+    salt = zlib.crc32(text.kind.encode())
+    words = [_hash(word) ^ salt for word in tokens_of_normal(text.context or text.first)]
+    runs = {
+        (one * _MIX[0] ^ two * _MIX[1] ^ three * _MIX[2]) & _EVEN
+        for one, two, three in zip(words, words[1:], words[2:], strict=False)
+    }
+    found = set(sorted(runs)[:SHINGLES])
+    if 0 < len(words) <= SHORT:
+        total = sum(words)
+        without = words if len(words) > 1 else []
+        found |= {(total - word) & _ALL | 1 for word in (0, *without)}
+    return sorted(found)
 
 
 def near(a: Text, b: Text) -> bool:
@@ -130,6 +139,7 @@ def _compared(text: str) -> str:
     return normalise(text[:COMPARED])
 
 
-def _hash(kind: str, words: tuple[str, ...]) -> int:
+@lru_cache(maxsize=65536)
+def _hash(word: str) -> int:
     # No secret: who makes two hashes meet gets two texts compared that are not near.
-    return zlib.crc32(f"{kind} {' '.join(words)}".encode("utf-8", "surrogatepass"))
+    return zlib.crc32(word.encode("utf-8", "surrogatepass"))
