@@ -52,11 +52,10 @@ CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT);
 
 # Odd signatures, all words of a short text but one, say more than a run of three: they count twice.
 _CANDIDATES = """
-WITH telling AS MATERIALIZED (
+SELECT p.text, s.text FROM (
   SELECT hash FROM (SELECT DISTINCT hash FROM temp.probe) one WHERE (
     SELECT count(*) FROM (SELECT 1 FROM signature s WHERE s.hash = one.hash LIMIT :common + 1)
-  ) BETWEEN 2 AND :common)
-SELECT p.text, s.text FROM telling
+  ) BETWEEN 2 AND :common) telling
 CROSS JOIN temp.probe p ON p.hash = telling.hash
 CROSS JOIN signature s ON s.hash = telling.hash
 CROSS JOIN text t ON t.id = s.text
@@ -267,7 +266,7 @@ class Index:
         pairs = []
         for one, group in itertools.groupby(candidates, key=lambda row: int(row[0])):
             others = (other for _, other in itertools.islice(group, COMPARISONS))
-            found = (b for b in others if near(texts[one], texts.get(b) or self._text(b)))
+            found = (other for other in others if near(texts[one], self._text(other)))
             for other in itertools.islice(found, PARTNERS):
                 pairs += [(one, other), (other, one)]
         self._db.executemany("INSERT OR IGNORE INTO pair VALUES(?, ?)", sorted(pairs))

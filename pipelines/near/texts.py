@@ -17,14 +17,23 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
 
 from pipelines.near.entries import Entry, EntryKind
-from pipelines.text import normalise, similarity, spaceless, tokens, tokens_of_normal, too_close
+from pipelines.text import (
+    NEAR,
+    normalise,
+    similarity,
+    spaceless,
+    tokens,
+    tokens_of_normal,
+    too_close,
+)
 
 # A longer text is compared by its beginning, so that a hostile one costs no more than others.
 COMPARED = 2000
-# Of a long text's shingles the lowest so many: near texts still have some of them in common.
+# Of a long text's shingles so many, chosen by their hash: near texts have some of them in common.
 SHINGLES = 12
 # Up to so many words, a text is also found by all of its words but one: there, one other word in
 # the middle leaves no shingle of three whole.
@@ -35,6 +44,7 @@ AGREE_SENTENCE = 0.6
 AGREE_NAME = 0.85
 
 _MIX = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)
+_NEAR = 100 * NEAR
 _ALL = 0xFFFFFFFF
 _EVEN = 0xFFFFFFFE
 
@@ -58,7 +68,7 @@ class Text:
 
 def text_of(entry: Entry) -> Text:
     """The entry's text, ready to be compared."""
-    whole, exact = _identity(entry.text)
+    whole, exact = _identity(entry.text, signs=entry.kind != "context")
     beside = _identity(entry.context)[0]
     named = f"{entry.kind}\0{whole}\0{beside}".encode("utf-8", "surrogatepass")
     key = int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), signed=True)
@@ -73,10 +83,10 @@ def signatures(text: Text) -> list[int]:
     """
     salt = zlib.crc32(text.kind.encode())
     words = [_hash(word) ^ salt for word in tokens_of_normal(text.context or text.first)]
-    runs = {
-        (one * _MIX[0] ^ two * _MIX[1] ^ three * _MIX[2]) & _EVEN
-        for one, two, three in zip(words, words[1:], words[2:], strict=False)
-    }
+    triples = list(zip(words, words[1:], words[2:], strict=False))
+    if len(triples) > 3 * SHINGLES:  # a third of them will do: those that begin with certain words
+        triples = [three for three in triples if not three[0] % 3] or triples
+    runs = {(a * _MIX[0] ^ b * _MIX[1] ^ c * _MIX[2]) & _EVEN for a, b, c in triples}
     found = set(sorted(runs)[:SHINGLES])
     if 0 < len(words) <= SHORT:
         total = sum(words)
@@ -87,9 +97,20 @@ def signatures(text: Text) -> list[int]:
 
 def near(a: Text, b: Text) -> bool:
     """Whether the two say nearly the same, answers aside."""
-    if a.kind != b.kind or not too_close(a.first, b.first):
+    if a.kind != b.kind or not _close(a.first, b.first):
         return False
-    return a.kind != "grounded" or too_close(a.context, b.context)
+    return a.kind != "grounded" or _close(a.context, b.context)
+
+
+def _close(a: str, b: str) -> bool:
+    """``too_close`` of two normalised texts; most pairs that are not are told from it in a microsecond."""
+    short, long = sorted((a, b), key=len)
+    possible = (
+        fuzz.ratio(a, b, score_cutoff=_NEAR) >= _NEAR
+        or fuzz.token_sort_ratio(a, b, score_cutoff=_NEAR) >= _NEAR
+        or short in long
+    )
+    return possible and too_close(a, b)
 
 
 def agree(a: str, b: str) -> bool:
@@ -122,11 +143,14 @@ def slip(a: Text, b: Text) -> bool:
     )
 
 
-def _identity(text: str) -> tuple[str, bool]:
-    """What equal texts have in common, and whether that is more than the normalised text."""
+def _identity(text: str, *, signs: bool = True) -> tuple[str, bool]:
+    """What equal texts have in common, and whether that is more than the normalised text.
+
+    It is for a very long text, for one of punctuation alone and, if ``signs`` count, for code.
+    """
     if len(text) <= COMPARED:
         normal = normalise(text)
-        if normal and not _EXACT.search(text):
+        if normal and not (signs and _EXACT.search(text)):
             return normal, False
     return " ".join(unicodedata.normalize("NFKC", text).split()), True
 
