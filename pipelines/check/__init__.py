@@ -95,7 +95,7 @@ def check(
                 findings.append(found)
             elif comparison is not None:
                 comparison.add(found)
-    if comparison is not None:
+    if comparison is not None and any(isinstance(rule, AcrossRule) for rule in rules.values()):
         compare = partial(comparison.findings, tree, names, prefix)
         findings.extend(_guarded("near-duplicate", "", compare))
     ordered = sorted(findings, key=lambda f: (f.path, f.line, f.column, f.rule, f.message))

@@ -114,9 +114,10 @@ class TreeComparison:
             index.completed()
             return
         # Others than the checked leaves may have been edited since the index saw them.
-        twins = (twin for leaf in sorted(self._checked) for twin in index.twins("", leaf))
+        with index.transaction(undo=True):
+            twins = [twin for leaf in sorted(self._checked) for twin in index.twins("", leaf)]
+            known = index.digests()
         others = sorted({twin.there.leaf for twin in twins} - self._checked)[:REREAD]
-        known = index.digests()
         read = (_entries(tree, other, names.files) for other in others)
         index.put([leaf for leaf in read if known.get(leaf.path) != leaf.digest])
         index.compare()

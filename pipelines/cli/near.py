@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pipelines.cli.common import say
+from pipelines.errors import GraftError
 from pipelines.near import index_path
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def compared(check: Check, root: Path, *, whole: bool, also: Sequence[str]) -> C
     comparison = TreeComparison(open_index, whole=whole, also=trees)
     result = check(comparison=comparison)
     comparison.close()
-    if comparison.failure is None:
+    if isinstance(comparison.failure, GraftError):
+        raise comparison.failure
+    if not _told(comparison.failure, path):
         return result
-    _tell(comparison.failure, path)
     if not whole:
         say(UNCOMPARED + ".")
     comparison = TreeComparison(memory_index, whole=whole, also=trees)
@@ -54,22 +56,23 @@ def compared(check: Check, root: Path, *, whole: bool, also: Sequence[str]) -> C
     return result
 
 
-def _tell(failure: Exception, path: Path) -> None:
-    """Say why the index could not be used; one that is damaged goes out of the way."""
-    from pipelines.near.store import Unusable, is_damage, set_aside
+def _told(failure: Exception | None, path: Path) -> bool:
+    """Whether it was the index that failed; then it is said, and a damaged one goes out of the way."""
+    from pipelines.near.store import Unusable, is_damage, is_refusal, set_aside
 
     if isinstance(failure, Unusable):
         say(str(failure))
-        return
+        return True
+    if not is_damage(failure) and not is_refusal(failure):
+        return False
     say(f"The index of near-duplicates {path} failed ({type(failure).__name__}: {failure}).")
     if is_damage(failure):
         try:
             set_aside(path)
-            say(
-                f"It was set aside as {path.name}.aside; the next check of the tree builds it anew."
-            )
+            say(f"It was set aside as {path.name}.aside; the next whole check builds it anew.")
         except (OSError, Unusable) as error:
             say(str(error))
+    return True
 
 
 def further_tree(root: Path, ref: str) -> Also:

@@ -95,17 +95,22 @@ def _open(path: Path, root: Path) -> Index:
         try:
             _begin(connection, root)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and not is_damage(error):
+            if is_refusal(error):
                 raise
             raise _Unfit(f"The index of near-duplicates {path} is damaged ({error}).") from error
         return Index(connection, stack.pop_all().close)
 
 
-def is_damage(error: Exception) -> bool:
-    """Whether an error says that the file's content is bad, not that it is locked or the disk full."""
+def is_damage(error: Exception | None) -> bool:
+    """Whether an error says that the file's content is bad: SQLite's, or a value that cannot be."""
     if isinstance(error, sqlite3.OperationalError):
         return "no such" in str(error) or "decode" in str(error)
-    return True
+    return isinstance(error, (sqlite3.DatabaseError, TypeError, ValueError, IndexError))
+
+
+def is_refusal(error: Exception | None) -> bool:
+    """Whether SQLite could not work, with nothing wrong in the file: locked, or the disk full."""
+    return isinstance(error, sqlite3.Error) and not is_damage(error)
 
 
 def _begin(connection: sqlite3.Connection, root: Path) -> None:

@@ -68,11 +68,11 @@ class Text:
 
 def text_of(entry: Entry) -> Text:
     """The entry's text, ready to be compared."""
-    whole, exact = _identity(entry.text, signs=entry.kind != "context")
-    beside = _identity(entry.context)[0]
+    first, whole, exact = _forms(entry.text, signs=entry.kind != "context")
+    context, beside, _ = _forms(entry.context)
     named = f"{entry.kind}\0{whole}\0{beside}".encode("utf-8", "surrogatepass")
     key = int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), signed=True)
-    return Text(key, entry.kind, exact, *map(_compared, (entry.text, entry.context)))
+    return Text(key, entry.kind, exact, first, context)
 
 
 def signatures(text: Text) -> list[int]:
@@ -143,16 +143,15 @@ def slip(a: Text, b: Text) -> bool:
     )
 
 
-def _identity(text: str, *, signs: bool = True) -> tuple[str, bool]:
-    """What equal texts have in common, and whether that is more than the normalised text.
+def _forms(text: str, *, signs: bool = True) -> tuple[str, str, bool]:
+    """A text as it is compared; what equal texts have in common; whether that is another form.
 
     It is for a very long text, for one of punctuation alone and, if ``signs`` count, for code.
     """
-    if len(text) <= COMPARED:
-        normal = normalise(text)
-        if normal and not (signs and _EXACT.search(text)):
-            return normal, False
-    return " ".join(unicodedata.normalize("NFKC", text).split()), True
+    normal = _compared(text)
+    if len(text) <= COMPARED and normal and not (signs and _EXACT.search(text)):
+        return normal, normal, False
+    return normal, " ".join(unicodedata.normalize("NFKC", text).split()), True
 
 
 def _numbers(words: set[str]) -> set[str]:
@@ -160,7 +159,8 @@ def _numbers(words: set[str]) -> set[str]:
 
 
 def _compared(text: str) -> str:
-    return normalise(text[:COMPARED])
+    # A long text seldom comes twice: it shall not fill the memory of what was normalised.
+    return (normalise if len(text) < 200 else normalise.__wrapped__)(text[:COMPARED])
 
 
 @lru_cache(maxsize=65536)
