@@ -112,6 +112,23 @@ def test_what_is_no_regular_file_is_not_there(repo: Repo, path: str) -> None:
         open_repository(repo.path).tree(sha, "in").read(path)
 
 
+def test_files_unlike_another_commits(repo: Repo) -> None:
+    repo.write("t/same/a", "1").write("t/b/edited", "1").write("t/gone", "1").write("t/file", "1")
+    first = repo.commit("one")
+    repo.write("t/b/edited", "2").write("t/b/new/c", "3").write("t/.hidden/d", "4").write("e", "5")
+    repo.delete("t/gone").delete("t/file").write("t/file/inside", "1")
+    os.symlink("same/a", repo.path / "t" / "link")
+    second = repo.commit("two")
+    opened = open_repository(repo.path)
+    old, new = opened.tree(first, "t"), opened.tree(second, "t")
+    assert new.files_unlike(old) == ["b/edited", "b/new/c", "file/inside"]
+    assert old.files_unlike(new) == ["b/edited", "file", "gone"]
+    assert new.files_unlike(new) == []
+    nowhere = opened.tree(first, "nowhere")
+    assert nowhere.files_unlike(new) == []
+    assert list(new.files()) == new.files_unlike(nowhere)
+
+
 def test_a_commit_without_the_folder_is_an_empty_tree(repo: Repo) -> None:
     sha = repo.write("README.md", "1").commit("one")
     assert list(open_repository(repo.path).tree(sha, "taxonomy").files()) == []

@@ -54,7 +54,8 @@ class TreeComparison:
         self._whole = whole
         self._also = {ref.name: ref for ref in also}
         self._index: Index | None = None
-        self._known: dict[str, str] | None = None
+        self._opened = False
+        self._known: dict[str, str] = {}
         self._checked: set[str] = set()
         self._pending: list[LeafEntries] = []
         self._held = 0
@@ -88,14 +89,19 @@ class TreeComparison:
             self._index.close()
 
     def _ready(self) -> Index | None:
-        if self._known is None:
+        if not self._opened:
+            self._opened = True
             self._index = self._open()
-            self._known = self._index.digests() if self._index else {}
+            if self._index is not None and self._whole:
+                self._known = self._index.digests()
         return self._index
 
     def _add(self, leaf: LeafEntries) -> None:
         index = self._ready()
-        if index is None or (self._known or {}).get(leaf.path) == leaf.digest:
+        if index is None:
+            return
+        known = self._known.get(leaf.path) if self._whole else index.digest(leaf.path)
+        if known == leaf.digest:
             return
         self._pending.append(leaf)
         self._held += len(leaf.entries)
@@ -108,31 +114,32 @@ class TreeComparison:
 
     def _bring_up_to_date(self, index: Index, tree: Tree, names: TreeSubject) -> None:
         self._flush(index)
-        index.keep(self._checked if self._whole else names.leaves)
-        index.compare()
         if self._whole:
+            index.keep(self._checked)
+            index.compare()
             index.completed()
             return
-        # Others than the checked leaves may have been edited since the index saw them.
+        index.compare()
+        # Others than the checked leaves may have been edited, or be gone, since the index saw them.
         with index.transaction(undo=True):
             twins = [twin for leaf in sorted(self._checked) for twin in index.twins("", leaf)]
-            known = index.digests()
         others = sorted({twin.there.leaf for twin in twins} - self._checked)[:REREAD]
         read = (_entries(tree, other, names.files) for other in others)
-        index.put([leaf for leaf in read if known.get(leaf.path) != leaf.digest])
+        index.put([leaf for leaf in read if index.digest(leaf.path) != leaf.digest])
         index.compare()
 
     def _compare(self, index: Index, names: TreeSubject, prefix: str) -> Iterator[Finding]:
         own = frozenset(names.leaves)
         # Open pull requests are compared within a transaction that is taken back at its end.
         with index.transaction(undo=True):
-            known = index.digests()
             for ref in self._also.values():
                 read = (
                     _entries(ref.tree, leaf, tuple(ref.tree.files(leaf))) for leaf in ref.changed
                 )
                 # Taken over by both sides as it is, such as by a cherry-pick: nothing to tell.
-                index.put([leaf for leaf in read if known.get(leaf.path) != leaf.digest], ref.name)
+                index.put(
+                    [leaf for leaf in read if index.digest(leaf.path) != leaf.digest], ref.name
+                )
             index.compare()
             for tree, leaf in self._asked(index):
                 twins = [twin for twin in index.twins(tree, leaf) if self._apart(twin, own)]

@@ -25,7 +25,7 @@ from pipelines.near.texts import Text, agree, near, signatures, slip, text_of
 Relation = Literal["same", "conflict", "near", "context"]
 
 # A signature that more texts have says nothing ("what is the").
-COMMON = 64
+COMMON = 32
 # Bounds on what hostile leaves can cost: texts that one is compared with, the best first; near texts
 # that it may have; places of one text that are looked at.
 COMPARISONS = 100
@@ -50,7 +50,11 @@ CREATE TABLE pair(a INTEGER, b INTEGER, PRIMARY KEY(a, b)) WITHOUT ROWID;
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT);
 """
 
-# Odd signatures, all words of a short text but one, say more than a run of three: they count twice.
+_NEW = """
+SELECT id, kind, exact, first, context FROM text WHERE compared = 0 AND id > ? ORDER BY id LIMIT ?
+"""
+
+# What is odd, a short text's words but one, says more than a run of three words: it counts twice.
 _CANDIDATES = """
 SELECT p.text, s.text FROM (
   SELECT hash FROM (SELECT DISTINCT hash FROM temp.probe) one WHERE (
@@ -111,41 +115,46 @@ class Index:
         rows = self._db.execute("SELECT path, digest FROM leaf WHERE tree = ''")
         return {_path(path): digest for path, digest in rows}
 
+    def digest(self, path: str) -> str:
+        """The digest of one leaf of the checked tree; "" where it is not known."""
+        row = self._db.execute(
+            "SELECT digest FROM leaf WHERE tree = '' AND path = ?", (_bytes(path),)
+        ).fetchone()
+        return "" if row is None else str(row[0])
+
     def put(self, leaves: Iterable[LeafEntries], tree: str = "") -> None:
-        """Take these leaves in, each in place of what was known of it; all of them or none."""
+        """Take these leaves in, each in place of what was known of it; all of them or none.
+
+        A leaf with no digest is gone.
+        """
         with self.transaction():
             orphans: set[int] = set()
-            found: set[tuple[int, int]] = set()
             for leaf in leaves:
                 orphans |= self._drop(tree, leaf.path)
-                found.update(self._put(tree, leaf))
-            self._db.executemany("INSERT OR IGNORE INTO signature VALUES(?, ?)", sorted(found))
+                if leaf.digest:
+                    self._put(tree, leaf)
             self._sweep(orphans)
 
     def keep(self, paths: Collection[str]) -> None:
         """Forget the leaves of the checked tree that are not among ``paths``."""
         wanted = set(paths)
-        gone = [path for path in self.digests() if path not in wanted]
-        with self.transaction():
-            orphans: set[int] = set()
-            for path in gone:
-                orphans |= self._drop("", path)
-            self._sweep(orphans)
+        gone = [LeafEntries(path, "", ()) for path in self.digests() if path not in wanted]
+        self.put(gone)
 
     def compare(self) -> int:
-        """Compare each text that is new with all others, in steps; how many there were."""
-        total = 0
-        while True:
-            with self.transaction():
-                rows = self._db.execute(
-                    "SELECT id, kind, exact, first, context FROM text WHERE compared = 0 "
-                    "ORDER BY id LIMIT ?",
-                    (BATCH,),
-                ).fetchall()
-                self._compare({row[0]: _text(*row[1:]) for row in rows})
-            total += len(rows)
-            if len(rows) < BATCH:
-                return total
+        """Compare each text that is new with all others; how many there were."""
+        with self.transaction():
+            total, last = 0, -1
+            self._db.execute("DELETE FROM temp.probe")
+            while rows := self._db.execute(_NEW, (last, BATCH)).fetchall():
+                marks = [(mark, at) for at, *row in rows for mark in signatures(_text(*row))]
+                self._db.executemany("INSERT INTO temp.probe VALUES(?, ?)", sorted(marks))
+                total, last = total + len(rows), rows[-1][0]
+            if total:
+                self._db.execute("INSERT INTO signature SELECT hash, text FROM temp.probe")
+                self._db.executemany("INSERT OR IGNORE INTO pair VALUES(?, ?)", self._pairs())
+                self._db.execute("UPDATE text SET compared = 1 WHERE compared = 0")
+        return total
 
     def twinned(self) -> list[tuple[str, str]]:
         """Tree and path of each leaf that may have twins in another, sorted."""
@@ -208,21 +217,21 @@ class Index:
         ).fetchone()
         return -1 if row is None else int(row[0])
 
-    def _put(self, tree: str, leaf: LeafEntries) -> Iterator[tuple[int, int]]:
-        """Store a leaf; the signatures of its texts that were not known."""
+    def _put(self, tree: str, leaf: LeafEntries) -> None:
         added = self._db.execute(
             "INSERT INTO leaf(tree, path, digest) VALUES(?, ?, ?)",
             (tree, _bytes(leaf.path), leaf.digest),
         ).lastrowid
-        items = []
-        for number, entry in enumerate(leaf.entries):
-            text = text_of(entry)
-            known = self._db.execute("SELECT id FROM text WHERE key = ?", (text.key,)).fetchone()
-            at = int(known[0]) if known else self._add(text)
-            if not known:
-                yield from ((mark, at) for mark in signatures(text))
-            items.append((added, number, at, entry.line, entry.column, *_shown(entry)))
+        items = [
+            (added, number, self._known(text_of(entry)), entry.line, entry.column, *_shown(entry))
+            for number, entry in enumerate(leaf.entries)
+        ]
         self._db.executemany("INSERT INTO item VALUES(?, ?, ?, ?, ?, ?, ?)", items)
+
+    def _known(self, text: Text) -> int:
+        """The id of a text, which is taken in where it is new."""
+        row = self._db.execute("SELECT id FROM text WHERE key = ?", (text.key,)).fetchone()
+        return int(row[0]) if row else self._add(text)
 
     def _add(self, text: Text) -> int:
         values = (text.key, _KINDS.index(text.kind), text.exact, text.first, text.context)
@@ -257,20 +266,16 @@ class Index:
         ).fetchone()
         return _text(*row)
 
-    def _compare(self, texts: dict[int, Text]) -> None:
-        """Find and keep the pairs of these texts with each other and with all that are compared."""
-        self._db.execute("DELETE FROM temp.probe")
-        marks = sorted((mark, at) for at, text in texts.items() for mark in signatures(text))
-        self._db.executemany("INSERT INTO temp.probe VALUES(?, ?)", marks)
-        candidates = self._db.execute(_CANDIDATES, {"common": COMMON}).fetchall()
-        pairs = []
+    def _pairs(self) -> Iterator[tuple[int, int]]:
+        """Near texts, each pair both ways, among the new ones and between these and the others."""
+        candidates = self._db.execute(_CANDIDATES, {"common": COMMON})
         for one, group in itertools.groupby(candidates, key=lambda row: int(row[0])):
-            others = (other for _, other in itertools.islice(group, COMPARISONS))
-            found = (other for other in others if near(texts[one], self._text(other)))
+            text = self._text(one)
+            others = (int(other) for _, other in itertools.islice(group, COMPARISONS))
+            found = (other for other in others if near(text, self._text(other)))
             for other in itertools.islice(found, PARTNERS):
-                pairs += [(one, other), (other, one)]
-        self._db.executemany("INSERT OR IGNORE INTO pair VALUES(?, ?)", sorted(pairs))
-        self._db.executemany("UPDATE text SET compared = 1 WHERE id = ?", [(at,) for at in texts])
+                yield one, other
+                yield other, one
 
     def _mates(self, leaf: int, at: int) -> tuple[Text, list[tuple[Text, Place]]]:
         """A text, and in other leaves the places of it and of the texts near it."""

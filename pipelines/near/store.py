@@ -115,7 +115,7 @@ def is_refusal(error: Exception | None) -> bool:
 
 def _begin(connection: sqlite3.Connection, root: Path) -> None:
     """See that the file is an index, and this taxonomy's."""
-    for pragma in ("cache_size = -32768", "temp_store = MEMORY", "synchronous = NORMAL"):
+    for pragma in ("cache_size = -32768", "synchronous = NORMAL"):
         connection.execute(f"PRAGMA {pragma}")
     if connection.execute("PRAGMA user_version").fetchone() != (VERSION,):
         raise _Unfit("The index of near-duplicates was written by another version of Graft.")

@@ -34,7 +34,7 @@ from pipelines.text import (
 # A longer text is compared by its beginning, so that a hostile one costs no more than others.
 COMPARED = 2000
 # Of a long text's shingles so many, chosen by their hash: near texts have some of them in common.
-SHINGLES = 12
+SHINGLES = 10
 # Up to so many words, a text is also found by all of its words but one: there, one other word in
 # the middle leaves no shingle of three whole.
 SHORT = 7

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from pipelines.check import RULES, Policy, check
+from pipelines.check.comparison import TreeComparison
 from pipelines.check.schemas import load_schema
 from pipelines.cli import main
-from pipelines.near import index_path
+from pipelines.leaves import WorkTree
+from pipelines.near import index_path, store
 from tests.support.repositories import SkillSeed, knowledge_leaf, knowledge_seeds, skill_leaf
 
 ROOT = Path(__file__).parents[2]
@@ -222,6 +226,49 @@ def test_a_cache_that_cannot_be_written(
     found, err = checked(capsys)
     assert len(found) == 2
     assert "cannot be used" in err
+
+
+def test_a_disk_that_is_full(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaf(here, LIGHT, (ASKED, "1759"))
+    assert checked(capsys) == ([], "")
+    path = index_path(Path(".graft"), Path("taxonomy"))
+    before = path.read_bytes()
+    begin = store._begin
+
+    def full(connection: sqlite3.Connection, root: Path) -> None:
+        begin(connection, root)
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    monkeypatch.setattr(store, "_begin", full)
+    for number in range(1, 8):
+        asked = (ASKED if number == 1 else f"Why did keeper {number} leave {OTHER}?", "1760" * 500)
+        leaf(here, f"{OTHER}/l{number}", asked, number=number)
+    found, err = checked(capsys)
+    assert [line.split(": ")[1] for line in found] == ["conflict", "conflict"]
+    assert "full" in err
+    assert "set aside" not in err
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    assert path.read_bytes() == before
+    assert checked(capsys) == (found, "")
+
+
+def test_rules_that_compare_nothing_leave_the_index_alone(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaf(here, LIGHT, (ASKED, "1759"))
+    checked(capsys)
+    path = index_path(Path(".graft"), Path("taxonomy"))
+    index = store.open_index(path, Path("taxonomy"), create=False, say=print)
+    assert index is not None
+    comparison = TreeComparison(lambda: index, whole=True)
+    tree = WorkTree(Path("taxonomy"))
+    check(tree, Policy(), rules={"schema": RULES["schema"]}, comparison=comparison)
+    assert list(index.digests()) == [LIGHT]
+    index.close()
 
 
 def test_hostile_text_is_cut_and_kept_on_its_line(

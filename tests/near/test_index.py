@@ -74,6 +74,7 @@ def test_within_a_leaf_nothing_is_told(index: Index) -> None:
 
 def test_a_leaf_that_goes_takes_everything_with_it(index: Index) -> None:
     index.put([leaf("a", (TOWER, "1759"), contexts=("It was lit in autumn.",))])
+    index.compare()
     alone = rows(index)
     index.put([leaf("b", (TOWER, "1760"), (TOWER + " Say.", "1760"))])
     assert told(index, "a")
@@ -82,6 +83,14 @@ def test_a_leaf_that_goes_takes_everything_with_it(index: Index) -> None:
     assert told(index, "a") == []
     index.keep(set())
     assert set(rows(index).values()) == {0}
+
+
+def test_a_leaf_that_goes_before_it_was_compared(index: Index) -> None:
+    index.put([leaf("a", (TOWER, "1759"))])
+    index.put([LeafEntries("a", "", ())])
+    assert index.compare() == 0
+    assert set(rows(index).values()) == {0}
+    assert index.digest("a") == ""
 
 
 def test_an_edited_leaf_is_compared_anew(index: Index) -> None:
