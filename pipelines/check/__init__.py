@@ -41,7 +41,7 @@ from pipelines.near.entries import LeafEntries
 from pipelines.records import Finding, Tree
 
 INTERNAL = "internal"
-_Yield = TypeVar("_Yield", Finding, LeafEntries)
+_Yield = TypeVar("_Yield", bound=Finding | LeafEntries)
 
 RULES: dict[str, Rule] = {
     "file-name": file_name.RULE,
@@ -117,10 +117,8 @@ def _check_leaf(
         yield _internal("reading", file, error)
         return
     for rule_id, rule in rules.items():
-        if isinstance(rule, LeafRule):
+        if isinstance(rule, LeafRule | AcrossRule):
             yield from _guarded(rule_id, file, partial(rule.check, subject, policy))
-        elif isinstance(rule, AcrossRule):
-            yield from _guarded(rule_id, file, partial(rule.gather, subject))
 
 
 def _guarded(

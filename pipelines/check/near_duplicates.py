@@ -9,10 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from pipelines.check.policy import Policy
 from pipelines.check.subject import AcrossRule, LeafSubject
 from pipelines.leaves import is_knowledge
 from pipelines.near.entries import Entry, EntryKind, LeafEntries
 from pipelines.yaml_source import Source
+
+
+def check(leaf: LeafSubject, policy: Policy) -> Iterator[LeafEntries]:
+    """Yield what is to be compared; the policy has no say in it."""
+    yield from gather(leaf)
 
 
 def gather(leaf: LeafSubject) -> Iterator[LeafEntries]:
@@ -62,10 +68,10 @@ def _text(data: object, key: str) -> str:
     return value.strip().encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
-def _nothing(leaf: LeafSubject) -> Iterator[LeafEntries]:
+def _nothing(leaf: LeafSubject, policy: Policy) -> Iterator[LeafEntries]:
     yield from ()
 
 
-RULE = AcrossRule(gather)
+RULE = AcrossRule(check)
 # Shown under an id of its own, so that a policy can speak of it.
 CONFLICT = AcrossRule(_nothing)

@@ -76,14 +76,14 @@ class TreeRule:
 class AcrossRule:
     """A rule that compares leaves: what it takes from each goes to the check's ``Comparison``."""
 
-    gather: Callable[[LeafSubject], Iterable[LeafEntries]]
+    check: Callable[[LeafSubject, Policy], Iterable[LeafEntries]]
 
 
 Rule = LeafRule | TreeRule | AcrossRule
 
 
 class Comparison(Protocol):
-    """What ``AcrossRule`` s gather is put here, leaf by leaf; asked for findings at the end."""
+    """What ``AcrossRule`` s take from leaves is put here, leaf by leaf; asked for findings at the end."""
 
     def add(self, leaf: LeafEntries) -> None:
         """Take in one of the leaves that are checked."""

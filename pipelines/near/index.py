@@ -20,7 +20,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipelines.near.entries import Entry, EntryKind, LeafEntries
-from pipelines.near.texts import Text, agree, near, signatures, slip, text_of
+from pipelines.near.texts import (
+    Text,
+    agree,
+    asks_else,
+    near,
+    sentences,
+    signatures,
+    slip,
+    text_of,
+)
 
 Relation = Literal["same", "conflict", "near", "context"]
 
@@ -306,6 +315,8 @@ def _relation(mine: Text, here: Place, mate: Text, there: Place) -> Relation | N
     agreed = agree(here.answer, there.answer)
     if mate is mine:
         return "same" if agreed else "conflict"
+    if agreed and asks_else(mine, mate):
+        return "near" if sentences(here.answer, there.answer) else None
     return "near" if agreed or slip(mine, mate) else None
 
 

@@ -133,14 +133,34 @@ def slip(a: Text, b: Text) -> bool:
     Only then is another answer to a near question worth showing: "the capital of Guinea" and "of
     Equatorial Guinea" are near and are two questions.
     """
-    if a.exact or b.exact:
-        return False
-    mine, others = Counter(tokens(a.first)), Counter(tokens(b.first))
+    left, right = _only(a, b)
+    return not a.exact and not b.exact and not left and not right
+
+
+def asks_else(a: Text, b: Text) -> bool:
+    """Whether near texts have each a word that matters and that the other lacks: mill, ferry."""
+    return all(any(len(word) > 3 for word in words) for words in _only(a, b))
+
+
+def sentences(a: str, b: str) -> bool:
+    """Whether both answers are so long that they do not agree by chance."""
+    return min(len(tokens(_compared(answer))) for answer in (a, b)) >= SENTENCE_WORDS
+
+
+def _only(a: Text, b: Text) -> tuple[list[str], list[str]]:
+    """The words that each text has alone, but for those that are one word with a letter changed."""
+    mine, others = Counter(tokens_of_normal(a.first)), Counter(tokens_of_normal(b.first))
     left, right = sorted((mine - others).elements()), sorted((others - mine).elements())
-    return len(left) == len(right) and all(
-        min(len(one), len(other)) > 3 and OSA.distance(one, other, score_cutoff=1) <= 1
-        for one, other in zip(left, right, strict=True)
-    )
+    for word in tuple(left):
+        like = next((other for other in right if _misspelt(word, other)), None)
+        if like is not None:
+            left.remove(word)
+            right.remove(like)
+    return left, right
+
+
+def _misspelt(a: str, b: str) -> bool:
+    return min(len(a), len(b)) > 3 and OSA.distance(a, b, score_cutoff=1) <= 1
 
 
 def _forms(text: str, *, signs: bool = True) -> tuple[str, str, bool]:

@@ -67,6 +67,16 @@ def test_a_near_question_with_another_answer_is_another_question(index: Index) -
     assert told(index, "a") == []
 
 
+def test_another_thing_with_the_same_short_answer_is_another_question(index: Index) -> None:
+    asked = "Regarding its building, who or what is named for the {} of the town?"
+    index.put([leaf("a", (asked.format("mill"), "Ada"))])
+    index.put([leaf("b", (asked.format("ferry"), "Ada"))])
+    assert told(index, "a") == []
+    why = "Because the guild that paid for it wished to be remembered."
+    index.put([leaf("a", (asked.format("mill"), why)), leaf("b", (asked.format("ferry"), why))])
+    assert told(index, "a") == [("near", "b", 10)]
+
+
 def test_within_a_leaf_nothing_is_told(index: Index) -> None:
     index.put([leaf("a", (TOWER, "1759"), (TOWER, "1760"), (TOWER + " Say.", "1759"))])
     assert told(index, "a") == []

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.near.entries import Entry
-from pipelines.near.texts import agree, near, signatures, slip, text_of
+from pipelines.near.texts import agree, asks_else, near, signatures, slip, text_of
 
 
 def question(text: str) -> Entry:
@@ -159,6 +159,20 @@ def test_answers_that_do_not(a: str, b: str) -> None:
 def test_slips_of_the_pen(a: str, b: str, expected: bool) -> None:
     one, other = text_of(question(a)), text_of(question(b))
     assert slip(one, other) is slip(other, one) is expected
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("Who or what is named for the mill?", "Who or what is named for the ferry?", True),
+        ("Who built the bridge at Zelm?", "Who built a bridge at Zelm?", False),
+        ("Who built the bridge at Zelm?", "Who once built the bridge at Zelm?", False),
+        ("Who built the bridge at Zelm?", "Who biult the bridge at Zelm?", False),
+    ],
+)
+def test_words_that_matter(a: str, b: str, expected: bool) -> None:
+    one, other = text_of(question(a)), text_of(question(b))
+    assert asks_else(one, other) is asks_else(other, one) is expected
 
 
 @settings(max_examples=40)
