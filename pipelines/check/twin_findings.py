@@ -35,7 +35,7 @@ def worded(
     whole = _twin_leaves(index, (tree, leaf), twins)
     if whole:
         shared = _listed([_shared(at, text, prefix) for at, text in whole.items()])
-        message = f"{begin}This leaf is nearly the same as {shared}."
+        message = f"{begin}This leaf has much in common with {shared}."
         hint = "Mend or extend the other leaf, or teach here what it does not."
         yield Finding("near-duplicate", "warning", file, 1, 1, message, hint)
     by_number: defaultdict[int, list[Twin]] = defaultdict(list)
@@ -79,7 +79,7 @@ def _shared(at: _Leaf, shared: _Shared, prefix: str) -> str:
         for number, name in ((questions, "question"), (contexts, "context"))
         if number
     ]
-    return f"{_at(*at, line, prefix)} ({' and '.join(parts)} in common)"
+    return f"{_at(*at, line, prefix)} ({' and '.join(parts)})"
 
 
 def _clash(begin: str, twins: Sequence[Twin], prefix: str) -> tuple[str, str]:

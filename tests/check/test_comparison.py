@@ -142,8 +142,8 @@ def test_a_leaf_that_shares_much_is_told_of_once(
     knowledge_leaf(here / "taxonomy", OTHER)
     found, _ = checked(capsys)
     assert found == [
-        f"taxonomy/{one}/qna.yaml:1: near-duplicate: This leaf is nearly the same as "
-        f"taxonomy/{other}/qna.yaml:6 (15 questions and 5 contexts in common)."
+        f"taxonomy/{one}/qna.yaml:1: near-duplicate: This leaf has much in common with "
+        f"taxonomy/{other}/qna.yaml:6 (15 questions and 5 contexts)."
         for one, other in ((LIGHT, OTHER), (OTHER, LIGHT))
     ]
 
