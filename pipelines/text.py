@@ -71,7 +71,12 @@ def normalise(text: str) -> str:
 
 def tokens(text: str) -> list[str]:
     """The words of the normalised text; in scripts without spaces each character on its own."""
-    return _TOKEN.findall(normalise(text))
+    return tokens_of_normal(normalise(text))
+
+
+def tokens_of_normal(normal: str) -> list[str]:
+    """The words of a text that is normalised already."""
+    return _TOKEN.findall(normal)
 
 
 def spaceless(text: str) -> int:

@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from pipelines.check import (
     attribution,
@@ -27,6 +28,7 @@ from pipelines.check import (
     grounded_path,
     length,
     mixed_context,
+    near_duplicates,
     nested_leaf,
     offensive,
     personal_data,
@@ -44,12 +46,22 @@ from pipelines.check.exceptions import excused, unneeded
 from pipelines.check.policy import Policy as Policy
 from pipelines.check.policy import load_policy as load_policy
 from pipelines.check.readable import found_by_reader
+from pipelines.check.subject import (
+    AcrossRule,
+    Comparison,
+    LeafRule,
+    Rule,
+    TreeRule,
+    read_subject,
+    read_tree,
+)
 from pipelines.check.subject import CheckResult as CheckResult
-from pipelines.check.subject import LeafRule, Rule, TreeRule, read_subject, read_tree
 from pipelines.leaves import LEAF_FILE
+from pipelines.near.entries import LeafEntries
 from pipelines.records import Finding, Tree
 
 INTERNAL = "internal"
+_Yield = TypeVar("_Yield", bound=Finding | LeafEntries)
 
 RULES: dict[str, Rule] = {
     "file-name": file_name.RULE,
@@ -86,6 +98,8 @@ RULES: dict[str, Rule] = {
     "personal-data": personal_data.RULE,
     "offensive": offensive.RULE,
     "draft": draft.RULE,
+    "near-duplicate": near_duplicates.RULE,
+    "conflict": near_duplicates.CONFLICT,
 }
 
 
@@ -96,11 +110,13 @@ def check(
     prefix: str = "",
     *,
     rules: Mapping[str, Rule] = RULES,
+    comparison: Comparison | None = None,
 ) -> CheckResult:
     """Apply every rule to the leaves that ``paths`` (files or folders, from the root) touch.
 
     None, or a path of "." or "", means the whole tree. ``prefix`` is put before each path of a
     finding. Rules about names look at the whole tree and report what ``paths`` touch.
+    Leaves are compared with each other where a ``comparison`` is given.
     """
     wanted = None if paths is None else {_cleaned(path) for path in paths}
     names = read_tree(tree)
@@ -113,18 +129,26 @@ def check(
         if wanted is None or finding.rule == INTERNAL or _beside(finding.path, wanted)
     ]
     for leaf in leaves:
-        findings.extend(_check_leaf(tree, leaf, names.files, policy, rules))
+        for found in _check_leaf(tree, leaf, names.files, policy, rules):
+            if isinstance(found, Finding):
+                findings.append(found)
+            elif comparison is not None:
+                comparison.add(found)
+    if comparison is not None and any(isinstance(rule, AcrossRule) for rule in rules.values()):
+        compare = partial(comparison.findings, tree, names, prefix)
+        findings.extend(_guarded("near-duplicate", "", compare))
     kept, needed = excused(findings, policy)
-    found = [_prefixed(finding, prefix) for finding in kept]
+    told = [_prefixed(finding, prefix) for finding in kept]
     if wanted is None or "" in wanted:
-        found += unneeded(policy, needed, RULES, rules)
-    found.sort(key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
-    return CheckResult(len(leaves), tuple(found))
+        told += unneeded(policy, needed, RULES, rules)
+    told.sort(key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
+    return CheckResult(len(leaves), tuple(told))
 
 
 def _check_leaf(
     tree: Tree, leaf: str, files: Sequence[str], policy: Policy, rules: Mapping[str, Rule]
-) -> Iterator[Finding]:
+) -> Iterator[Finding | LeafEntries]:
+    """What the rules find in one leaf, and what they take from it to compare it with others."""
     file = posixpath.join(leaf, LEAF_FILE)
     try:
         subject = read_subject(tree, leaf, files)
@@ -136,11 +160,13 @@ def _check_leaf(
         yield _internal("reading", file, error)
         return
     for rule_id, rule in rules.items():
-        if isinstance(rule, LeafRule):
+        if isinstance(rule, LeafRule | AcrossRule):
             yield from _guarded(rule_id, file, partial(rule.check, subject, policy))
 
 
-def _guarded(rule_id: str, path: str, run: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+def _guarded(
+    rule_id: str, path: str, run: Callable[[], Iterable[_Yield]]
+) -> Iterator[_Yield | Finding]:
     """The findings of one rule up to its end, or up to its crash and that as one more."""
     try:
         yield from run()

@@ -1,8 +1,8 @@
 """What a rule looks at and what a check gives back.
 
 A rule is a function that yields findings: a ``LeafRule`` sees one leaf at a time, a ``TreeRule``
-the names of the whole tree. Paths in findings are from the taxonomy root; ``check`` puts the prefix
-before them and sorts them.
+the names of the whole tree. An ``AcrossRule`` yields what is to be compared between leaves. Paths in
+findings are from the taxonomy root; ``check`` puts the prefix before them and sorts them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import bisect
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.leaves import ATTRIBUTION_FILE, LEAF_FILE, ROOTS, version_of
+from pipelines.near.entries import LeafEntries
 from pipelines.records import Finding, Tree
 from pipelines.yaml_source import Reading, Source, read_yaml
 
@@ -78,7 +79,27 @@ class TreeRule:
     about: About | None = None
 
 
-Rule = LeafRule | TreeRule
+@dataclass(frozen=True, slots=True)
+class AcrossRule:
+    """A rule that compares leaves: what it takes from each goes to the check's ``Comparison``."""
+
+    check: Callable[[LeafSubject, Policy], Iterable[LeafEntries]]
+    about: About | None = None
+
+
+Rule = LeafRule | TreeRule | AcrossRule
+
+
+class Comparison(Protocol):
+    """What ``AcrossRule`` s take from leaves is put here, leaf by leaf; asked for findings at the end."""
+
+    def add(self, leaf: LeafEntries) -> None:
+        """Take in one of the leaves that are checked."""
+        ...
+
+    def findings(self, tree: Tree, names: TreeSubject, prefix: str) -> Iterable[Finding]:
+        """Compare the leaves taken in; paths in messages begin with ``prefix``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

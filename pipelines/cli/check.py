@@ -8,6 +8,7 @@ import os
 import posixpath
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,11 +47,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="read the policy from this commit, as CI does, not from the files at hand",
     )
     parser.add_argument("--rule", action="append", metavar="ID", help="only this rule; repeatable")
+    parser.add_argument(
+        "--also",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="REF",
+        help="branches to compare with too, such as open pull requests",
+    )
 
 
 def command(args: argparse.Namespace) -> int:
     from pipelines.check import check
     from pipelines.check.render import FORMATS, as_text, wants_colour
+    from pipelines.cli.near import compared
     from pipelines.leaves import WorkTree
 
     root = taxonomy(args)
@@ -60,12 +70,12 @@ def command(args: argparse.Namespace) -> int:
         from pipelines.check.remote import remote_rules
 
         rules |= remote_rules(cache(), accepted, fetch=args.documents, outdated=args.outdated)
-    result = check(
-        WorkTree(root),
-        accepted,
-        [below(path, root) for path in args.paths] or None,
-        prefix(root),
-        rules=rules,
+    paths = [below(path, root) for path in args.paths] or None
+    result = compared(
+        partial(check, WorkTree(root), accepted, paths, prefix(root), rules=rules),
+        root,
+        whole=paths is None or "." in paths,
+        also=args.also,
     )
     if args.format == "text":
         print(as_text(result, colour=wants_colour(sys.stdout, os.environ)), end="")

@@ -1,0 +1,35 @@
+"""What a leaf says that other leaves may say too: small and plain, for it crosses processes.
+
+No library is imported here: the start of ``graft check`` pays for this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+EntryKind = Literal["question", "grounded", "context"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A question with its answer, or a knowledge context, and where it stands in qna.yaml.
+
+    ``context`` is filled for the kind "grounded" alone.
+    """
+
+    kind: EntryKind
+    line: int
+    column: int
+    text: str
+    answer: str = ""
+    context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeafEntries:
+    """What one leaf says. ``path`` is its folder, ``digest`` changes whenever an entry may."""
+
+    path: str
+    digest: str
+    entries: tuple[Entry, ...]
