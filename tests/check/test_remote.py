@@ -157,8 +157,8 @@ def test_the_command_line(server: GitServer, docs: Repo, tmp_path: Path) -> None
         text=True,
     )
     findings = json.loads(done.stdout)["findings"]
-        remote = [f for f in findings if f["rule"] in ("documents", "outdated")]
-        found = [(f["rule"], f["severity"], f["path"]) for f in remote]
+    remote = [f for f in findings if f["rule"] in ("documents", "outdated")]
+    found = [(f["rule"], f["severity"], f["path"]) for f in remote]
     gone = "taxonomy/knowledge/two/qna.yaml"
     assert found == [("documents", "error", gone), ("outdated", "warning", gone)]
     assert done.returncode == 1
