@@ -29,9 +29,10 @@ HOSTILE = [
     "off", "y", "~", "null", "True", "42", "0x1f", "0o17", "1_000", "1e5", "3.0", ".5", ".inf",
     "1759-10-16", "12:30", "12:30:45", "2001-01-01T00:00:00Z", "<<", "=", "!tag", "&a", "*.md", "[x]",
     "{x}", "a, b", "| x", "> x", "@x", "`x`", "%x", '"x"', "'x'", "it's", 'a "b" c', "back\\slash",
-    'both \\ and "', "tab\there", " lead", "trail ", "a\nb", "a\n\nb\n", "\na", "a \nb", "  a\nb",
-    "a\n b", "a\n# b\n", "a\n\n", "---\nx\n", "...", "😀 yes", "متى موعد ليلى؟", "「明日、駅へ行く。」",
-    "\u200fبداية", "e\u0301", "\xa0x", "\ufeffx", "word " * 60 + "end", "key: |", "؟", "…",
+    'both \\ and "', '"it\'s" said', "'\\'", "tab\there", " lead", "trail ", "a\nb", "a\n\nb\n", "\na",
+    "a \nb", "  a\nb", "a\n b", "a\n# b\n", "a\n\n", "---\nx\n", "...", "😀 yes", "متى موعد ليلى؟",
+    "「明日、駅へ行く。」", "\u200fبداية", "e\u0301", "\xa0x", "\ufeffx",
+    "word " * 60 + "end", "key: |", "؟", "…",
 ]  # fmt: skip
 SIGNS = "\n\t -:#'\"\\|>&*!%@?[]{},~=.<yesNoOf0123456789e"
 TEXT = st.text(
