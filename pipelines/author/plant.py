@@ -17,31 +17,24 @@ from pipelines.attribution import ATTRIBUTION_FILE
 from pipelines.author.leaf import NewLeaf
 from pipelines.author.place import slug
 from pipelines.author.write import attribution_text, qna_text
-from pipelines.errors import GraftError, UsageError
+from pipelines.documents.convert import to_markdown
+from pipelines.errors import DocumentError, GraftError, UsageError
 from pipelines.leaves import LEAF_FILE
+from pipelines.policy import DocumentPolicy
 from pipelines.records import Attribution
-from pipelines.yaml_source import MAX_KILOBYTES, normalise_newlines
+from pipelines.yaml_source import MAX_KILOBYTES
 
 _STAGING = ".graft-new-"
-TEXT_SUFFIXES = (".md", ".markdown", ".txt")
 
 
-def read_document(path: Path) -> str:
-    """A document as text; ``UsageError`` where it is not there or not Markdown or plain text."""
+def read_document(path: Path, policy: DocumentPolicy | None = None) -> str:
+    """A document as Markdown; ``UsageError`` where it is not there or cannot be converted."""
     try:
-        if path.suffix.lower() not in TEXT_SUFFIXES:
-            raise UsageError(
-                f"{path}: only Markdown and plain text ({', '.join(TEXT_SUFFIXES)}) can be read "
-                "here; convert the document first."
-            )
-        text = normalise_newlines(path.read_bytes())
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text; save it again in that encoding.") from None
+        return to_markdown(path.name, path.read_bytes(), policy or DocumentPolicy())
+    except DocumentError as error:
+        raise UsageError(f"{path}: {error.message} {error.hint}".rstrip()) from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None
-    if not text.strip():
-        raise UsageError(f"{path} is empty; write the document first.")
-    return text
 
 
 def document_name(path: Path) -> str:

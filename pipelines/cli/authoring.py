@@ -9,13 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import say
+from pipelines.cli.common import policy, say
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK
 
 if TYPE_CHECKING:
     from pipelines.author.leaf import NewLeaf
     from pipelines.author.place import Places
-    from pipelines.policy import Policy
 
 _FLAGS = {
     "path": ("PATH", "where the leaf belongs, as in history/printing/gutenberg_press"),
@@ -58,14 +57,6 @@ def from_root(root: Path, path: str) -> str:
     return path
 
 
-def policy_of(root: Path) -> Policy:
-    """The policy that ``graft check`` applies to this tree."""
-    from pipelines.check import load_policy
-
-    files = (folder / "graft.yaml" for folder in (root, root.resolve().parent))
-    return load_policy(next((file for file in files if file.is_file()), None))
-
-
 def write_leaf(root: Path, leaf: NewLeaf, places: Places, *, draft: bool = False) -> str:
     """Write a new leaf whose texts are all given; gives its path from the root."""
     from pipelines.author.leaf import tidied
@@ -75,7 +66,7 @@ def write_leaf(root: Path, leaf: NewLeaf, places: Places, *, draft: bool = False
     from pipelines.author.sound import sound
 
     path = place(leaf.kind, from_root(root, leaf.path), places)
-    leaf = sound(replace(tidied(leaf), path=path), policy_of(root).licences)
+    leaf = sound(replace(tidied(leaf), path=path), policy(root).licences)
     folder = plant(root, path, leaf_files(leaf, draft=draft))
     for new, neighbour in nearly_the_same(path, places):
         say(f"warning: there is {visible(neighbour)} already; is {new} the same, misspelled?")
@@ -91,7 +82,7 @@ def show_check(root: Path, path: str, *, commit: str = "") -> int:
     from pipelines.leaves import WorkTree
 
     prefix = Path(os.path.relpath(root)).as_posix()
-    result = check(WorkTree(root), policy_of(root), [path], "" if prefix == "." else prefix)
+    result = check(WorkTree(root), policy(root), [path], "" if prefix == "." else prefix)
     print(FORMATS["text"](result), end="")
     if commit and result.failed:
         say("It is not committed: mend what was found, then run git add and git commit -s.")

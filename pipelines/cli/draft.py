@@ -16,7 +16,11 @@ HELP = "propose a knowledge leaf from a document"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("document", metavar="DOCUMENT", help="Markdown or plain text; it is copied")
+    parser.add_argument(
+        "document",
+        metavar="DOCUMENT",
+        help="Markdown, text, HTML, PDF, DOCX or reStructuredText; it is copied beside the leaf",
+    )
     leaf_flags(parser, {})
     parser.add_argument(
         "--contexts", type=int, default=8, metavar="N", help="passages at most (default: 8)"

@@ -14,11 +14,10 @@ from pipelines.cli.authoring import (
     SKILL_FLAGS,
     given,
     leaf_flags,
-    policy_of,
     show_check,
     write_leaf,
 )
-from pipelines.cli.common import read_text, say, taxonomy
+from pipelines.cli.common import policy, read_text, say, taxonomy
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ def _asked(root: Path, places: Places, questions: Questions, *, commit: bool) ->
 
     terminal = Terminal()
     kept = Kept(Path(os.environ.get("GRAFT_CACHE", ".graft")))
-    setting = Setting(places, questions, policy_of(root).licences, author_name(root))
+    setting = Setting(places, questions, policy(root).licences, author_name(root))
     leaf = Wizard(terminal, setting, kept).run()
     if not commit and in_repository(root):
         commit = terminal.confirm("Commit it with your sign-off (git commit -s)?", False)

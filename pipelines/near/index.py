@@ -262,40 +262,41 @@ class Index:
         for at in sorted(texts):
             if self._db.execute("SELECT 1 FROM item WHERE text = ? LIMIT 1", (at,)).fetchone():
                 continue
-            marks = [(mark, at) for mark in signatures(self._text(at))]
+            marks = [(mark, at) for mark in signatures(self._texts((at,))[at])]
             self._db.executemany("DELETE FROM signature WHERE hash = ? AND text = ?", marks)
             partners = self._db.execute("SELECT b FROM pair WHERE a = ?", (at,)).fetchall()
             both = [pair for (b,) in partners for pair in ((at, b), (b, at))]
             self._db.executemany("DELETE FROM pair WHERE a = ? AND b = ?", both)
             self._db.execute("DELETE FROM text WHERE id = ?", (at,))
 
-    def _text(self, at: int) -> Text:
-        row = self._db.execute(
-            "SELECT kind, exact, first, context FROM text WHERE id = ?", (at,)
-        ).fetchone()
-        return _text(*row)
+    def _texts(self, ids: Sequence[int]) -> dict[int, Text]:
+        marks = ", ".join("?" * len(ids))
+        rows = self._db.execute(
+            f"SELECT id, kind, exact, first, context FROM text WHERE id IN ({marks})", ids
+        )
+        return {at: _text(*row) for at, *row in rows}
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
         """Near texts, each pair both ways, among the new ones and between these and the others."""
         candidates = self._db.execute(_CANDIDATES, {"common": COMMON})
         for one, group in itertools.groupby(candidates, key=lambda row: int(row[0])):
-            text = self._text(one)
-            others = (int(other) for _, other in itertools.islice(group, COMPARISONS))
-            found = (other for other in others if near(text, self._text(other)))
+            others = [int(other) for _, other in itertools.islice(group, COMPARISONS)]
+            texts = self._texts((one, *others))
+            found = (other for other in others if near(texts[one], texts[other]))
             for other in itertools.islice(found, PARTNERS):
                 yield one, other
                 yield other, one
 
     def _mates(self, leaf: int, at: int) -> tuple[Text, list[tuple[Text, Place]]]:
         """A text, and in other leaves the places of it and of the texts near it."""
-        mine = self._text(at)
+        mine = self._texts((at,))[at]
         found = [(mine, place) for place in self._places(leaf, at)]
         rows = self._db.execute("SELECT b FROM pair WHERE a = ? LIMIT ?", (at, PLACES)).fetchall()
         close = []
         for (other,) in rows:
             places = self._places(leaf, other)
             if places:
-                text = self._text(other)
+                text = self._texts((other,))[other]
                 close += [(text, place) for place in places]
         return mine, found + sorted(close, key=lambda mate: _order(mate[1]))
 

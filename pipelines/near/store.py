@@ -105,7 +105,7 @@ def is_damage(error: Exception | None) -> bool:
     """Whether an error says that the file's content is bad: SQLite's, or a value that cannot be."""
     if isinstance(error, sqlite3.OperationalError):
         return "no such" in str(error) or "decode" in str(error)
-    return isinstance(error, (sqlite3.DatabaseError, TypeError, ValueError, IndexError))
+    return isinstance(error, (sqlite3.DatabaseError, TypeError, ValueError, LookupError))
 
 
 def is_refusal(error: Exception | None) -> bool:

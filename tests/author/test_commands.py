@@ -264,7 +264,7 @@ def test_a_draft_passes_the_check_and_is_marked(graft: Graft, site: Path, name: 
     [
         (("danube.md",), EXIT_USAGE, ("--path, --licence, --creator", "knowledge/AREA/TOPIC/x")),
         (("missing.md",), EXIT_USAGE, ("cannot be read",)),
-        (("danube.pdf",), EXIT_USAGE, ("only Markdown and plain text",)),
+        (("danube.pdf",), EXIT_USAGE, ("cannot be converted",)),
         (("danube.md", "--contexts", "3"), EXIT_USAGE, ("a leaf needs 5",)),
         (("danube.md", "--path", SKILL, *ORIGIN), EXIT_USAGE, ("belongs below knowledge/",)),
         (("danube.md", "--path", "a/b", *ORIGIN, "--recipe", "x"), EXIT_FINDINGS, ("No recipe x",)),

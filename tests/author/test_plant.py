@@ -133,7 +133,7 @@ def test_the_name_of_the_document_is_no_pattern(file: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("a.pdf", b"%PDF", "only Markdown and plain text"),
+        ("a.pdf", b"%PDF", "cannot be converted"),
         ("a.md", b"\xff\xfe", "not UTF-8"),
         ("a.md", b" \n", "is empty"),
         ("missing.md", None, "cannot be read: No such file"),
