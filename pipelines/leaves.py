@@ -1,6 +1,6 @@
 """Leaves: a taxonomy on disk or in a commit → ``Leaf`` records, with line numbers.
 
-In: a ``Tree`` (``WorkTree`` is the one on disk). Out: ``Leaf``; a leaf that cannot be read is one
+In: a ``Tree`` (``work_tree.WorkTree`` is the one on disk). Out: ``Leaf``; a leaf that cannot be read is one
 ``LeafError`` with line and column. What is merely unwise is no concern here: ``check`` finds it.
 """
 
@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import posixpath
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 from pipelines.attribution import ATTRIBUTION_FILE as ATTRIBUTION_FILE
 from pipelines.attribution import parse_attribution
-from pipelines.errors import GraftError, LeafError
+from pipelines.errors import LeafError
 from pipelines.records import (
     Attribution,
     DocumentRef,
@@ -32,54 +30,12 @@ from pipelines.records import (
     Tree,
     as_json,
 )
+from pipelines.work_tree import WorkTree as WorkTree
 from pipelines.yaml_source import Source, as_error, read_yaml
 from pipelines.yaml_source import normalise_newlines as normalise_newlines
 
 LEAF_FILE = "qna.yaml"
 ROOTS = ("compositional_skills", "foundational_skills", "knowledge")
-
-
-class WorkTree:
-    """A taxonomy folder on disk as a ``Tree``; hidden folders and symlinks do not exist for it."""
-
-    def __init__(self, root: Path) -> None:
-        if not root.is_dir():
-            raise GraftError(f"There is no taxonomy folder {root}; name another with --taxonomy.")
-        self.root = root
-        self._real = root.resolve()
-
-    def read(self, path: str) -> bytes:
-        """The bytes of a regular file; ``FileNotFoundError`` for all else, symlinks included."""
-        full = self._inside(path)
-        if full is None or not full.is_file():
-            raise FileNotFoundError(path)
-        return full.read_bytes()
-
-    def files(self, under: str = "") -> Iterator[str]:
-        """Sorted paths of the regular files below ``under``; never through a symlink."""
-        start = self._inside(under)
-        if start is not None and start.is_dir():
-            yield from sorted(_walk(str(start), under))
-
-    def _inside(self, path: str) -> Path | None:
-        """Where ``path`` lies; None outside this tree, behind a symlink or in a hidden folder."""
-        full = self._real / path
-        hidden = any(part.startswith(".") for part in path.split("/")[:-1])
-        # resolve() follows symlinks and `..`: a path that changes is not one of this tree.
-        if hidden or not full.is_relative_to(self._real) or full.resolve() != full:
-            return None
-        return full
-
-
-def _walk(folder: str, prefix: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = posixpath.join(prefix, entry.name)
-            if entry.is_dir(follow_symlinks=False):
-                if not entry.name.startswith("."):
-                    yield from _walk(entry.path, path)
-            elif entry.is_file(follow_symlinks=False):
-                yield path
 
 
 def leaf_paths(tree: Tree) -> list[str]:
@@ -114,7 +70,9 @@ def read_leaf(tree: Tree, path: str) -> Leaf:
     try:
         data = tree.read(file)
     except OSError as error:
-        raise LeafError("The file cannot be read.", rule="file-name", path=file) from error
+        reason = error.strerror or "it is not a regular file"
+        message = f"The file cannot be read: {reason}."
+        raise LeafError(message, rule="file-name", path=file) from error
     reading = read_yaml(data, file)
     if reading.source is None or reading.findings:
         raise as_error(reading.findings[0])
@@ -143,6 +101,9 @@ def document_text(tree: Tree, path: str) -> str:
         return normalise_newlines(tree.read(path))
     except FileNotFoundError as error:
         raise LeafError("The document is not there.", rule="documents", path=path) from error
+    except OSError as error:
+        message = f"The document cannot be read: {error.strerror}."
+        raise LeafError(message, rule="documents", path=path) from error
     except UnicodeDecodeError as error:
         raise LeafError(
             "The document is not UTF-8 text.",
@@ -293,16 +254,22 @@ class _Reader:
                 at = ("document", "patterns", index)
                 raise self._error(at, f"No document beside the leaf matches `{pattern[:60]}`.")
             found.update(matched)
-        return tuple(
-            LocalDocument(unicodedata.normalize("NFC", path), _text_sha256(self._tree.read(path)))
-            for path in sorted(found)
-        )
+        try:
+            return tuple(
+                LocalDocument(
+                    unicodedata.normalize("NFC", file), _text_sha256(self._tree.read(file))
+                )
+                for file in sorted(found)
+            )
+        except OSError as error:
+            message = f"A document beside the leaf cannot be read: {error.strerror}."
+            raise self._error(("document", "patterns"), message) from error
 
     def _attribution(self) -> tuple[Attribution, ...]:
         file = posixpath.join(self._path, ATTRIBUTION_FILE)
         try:
             return parse_attribution(normalise_newlines(self._tree.read(file)), file)[0]
-        except (FileNotFoundError, UnicodeDecodeError):
+        except (OSError, UnicodeDecodeError):
             return ()
 
     def _text(self, data: Json, key: str, at: Sequence[str | int], *, empty: bool = False) -> str:

@@ -7,29 +7,31 @@ rule that crashes becomes a finding of rule ``internal`` and never stops the oth
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pipelines.check import (
     attribution,
     blank_text,
     case_clash,
+    compat,
     documents,
     file_name,
     nested_leaf,
     shape,
     whitespace,
 )
+from pipelines.check.leafwise import INTERNAL, check_leaf, guarded
+from pipelines.check.parallel import WORTH_IT, check_in_parallel
 from pipelines.check.policy import Policy as Policy
 from pipelines.check.policy import load_policy as load_policy
 from pipelines.check.readable import found_by_reader
+from pipelines.check.strays import strays_among
 from pipelines.check.subject import CheckResult as CheckResult
-from pipelines.check.subject import LeafRule, Rule, TreeRule, read_subject, read_tree
-from pipelines.leaves import LEAF_FILE
+from pipelines.check.subject import Mode, Rule, TreeRule, read_tree
+from pipelines.leaves import WorkTree
 from pipelines.records import Finding, Tree
-
-INTERNAL = "internal"
 
 RULES: dict[str, Rule] = {
     "file-name": file_name.RULE,
@@ -50,6 +52,20 @@ RULES: dict[str, Rule] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class How:
+    """``compat``: a name in ``MODES``; ``jobs``: in how many processes at most."""
+
+    compat: str = ""
+    jobs: int = 1
+
+
+PLAINLY = How()
+
+# What `--compat` may name; "" is the plain check.
+MODES: dict[str, Mode] = {"": Mode(RULES), "instructlab": compat.COMPAT}
+
+
 def check(
     tree: Tree,
     policy: Policy,
@@ -57,58 +73,48 @@ def check(
     prefix: str = "",
     *,
     rules: Mapping[str, Rule] = RULES,
+    how: How = PLAINLY,
 ) -> CheckResult:
     """Apply every rule to the leaves that ``paths`` (files or folders, from the root) touch.
 
     None, or a path of "." or "", means the whole tree. ``prefix`` is put before each path of a
     finding. Rules about names look at the whole tree and report what ``paths`` touch.
     """
+    mode = MODES[how.compat] if how.compat else Mode(rules)
     wanted = None if paths is None else {_cleaned(path) for path in paths}
     names = read_tree(tree)
     leaves = [leaf for leaf in names.leaves if wanted is None or _touches(leaf, wanted)]
     findings = [
         finding
-        for rule_id, rule in rules.items()
+        for rule_id, rule in mode.rules.items()
         if isinstance(rule, TreeRule)
-        for finding in _guarded(rule_id, "", partial(rule.check, names, policy))
+        for finding in guarded(rule_id, "", partial(rule.check, names, policy))
         if wanted is None or finding.rule == INTERNAL or _beside(finding.path, wanted)
     ]
-    for leaf in leaves:
-        findings.extend(_check_leaf(tree, leaf, names.files, policy, rules))
+    strays = strays_among(tree, wanted or (), set(names.leaves))
+    findings.extend(finding for stray in strays for finding in stray.findings(how.compat))
+    outside = [stray.leaf for stray in strays if stray.there]
+    findings.extend(_check_leaves(tree, [*leaves, *outside], names.files, policy, (mode, how)))
     ordered = sorted(findings, key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
-    return CheckResult(len(leaves), tuple(_prefixed(finding, prefix) for finding in ordered))
+    checked = len(leaves) + len(outside)
+    return CheckResult(checked, tuple(_prefixed(finding, prefix) for finding in ordered))
 
 
-def _check_leaf(
-    tree: Tree, leaf: str, files: Sequence[str], policy: Policy, rules: Mapping[str, Rule]
+def _check_leaves(
+    tree: Tree,
+    leaves: Sequence[str],
+    files: Sequence[str],
+    policy: Policy,
+    manner: tuple[Mode, How],
 ) -> Iterator[Finding]:
-    file = posixpath.join(leaf, LEAF_FILE)
-    try:
-        subject = read_subject(tree, leaf, files)
-    except OSError as error:
-        message = f"The file cannot be read: {error.strerror or 'it is not a regular file'}."
-        yield Finding("file-name", "error", file, 1, 1, message)
+    """Leaf by leaf here, or in several processes where that pays and each could build its tree."""
+    mode, how = manner
+    known = how.compat or mode.rules is RULES
+    if how.jobs > 1 and len(leaves) >= WORTH_IT and known and isinstance(tree, WorkTree):
+        yield from check_in_parallel(tree.root, leaves, files, policy, (how.compat, how.jobs))
         return
-    except Exception as error:
-        yield _internal("reading", file, error)
-        return
-    for rule_id, rule in rules.items():
-        if isinstance(rule, LeafRule):
-            yield from _guarded(rule_id, file, partial(rule.check, subject, policy))
-
-
-def _guarded(rule_id: str, path: str, run: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """The findings of one rule up to its end, or up to its crash and that as one more."""
-    try:
-        yield from run()
-    except Exception as error:
-        yield _internal(rule_id, path, error)
-
-
-def _internal(rule_id: str, path: str, error: Exception) -> Finding:
-    message = f"The rule {rule_id} crashed here ({type(error).__name__}: {error})."
-    hint = "The fault is Graft's, not the leaf's: please report it."
-    return Finding(INTERNAL, "error", path, 1, 1, message, hint)
+    for leaf in leaves:
+        yield from check_leaf(tree, leaf, files, policy, mode)
 
 
 def _cleaned(path: str) -> str:

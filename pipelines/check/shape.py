@@ -13,11 +13,16 @@ from pipelines.records import Finding
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
     """Yield each violation at its own place."""
+    if leaf.source is not None:
+        yield from check_as(leaf, knowledge=is_knowledge(leaf.path, leaf.source.data))
+
+
+def check_as(leaf: LeafSubject, *, knowledge: bool) -> Iterator[Finding]:
+    """The same for whoever decides in another way whether the leaf is knowledge."""
     if leaf.source is None:
         return
     data = leaf.source.data
     version = version_of(data)
-    knowledge = is_knowledge(leaf.path, data)
     if not isinstance(data, dict):
         message = "The top of the file must be keys with values, such as `version: 3`."
         yield Finding("schema", "error", leaf.file, *leaf.source.value_at(()), message)

@@ -15,10 +15,18 @@ HELP = "find what is wrong in leaves"
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="leaves or files; default: all")
     parser.add_argument("--format", choices=("text", "json", "github"), default="text")
+    parser.add_argument(
+        "--compat",
+        choices=("instructlab",),
+        default="",
+        help="give the verdict of instructlab-schema 0.4.2 and apply no rule of our own",
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
 
 
 def command(args: argparse.Namespace) -> int:
-    from pipelines.check import check
+    from pipelines.check import How, check
+    from pipelines.check.parallel import processors
     from pipelines.check.policy import load_policy
     from pipelines.check.render import FORMATS
     from pipelines.leaves import WorkTree
@@ -33,6 +41,7 @@ def command(args: argparse.Namespace) -> int:
         load_policy(policy),
         [_below(path, root) for path in args.paths] or None,
         "" if prefix == "." else prefix,
+        how=How(args.compat, args.jobs or processors()),
     )
     print(FORMATS[args.format](result), end="")
     errors = any(finding.severity == "error" for finding in result.findings)
@@ -41,9 +50,11 @@ def command(args: argparse.Namespace) -> int:
 
 def _below(path: str, root: Path) -> str:
     """A path that the user gave, from the taxonomy's root."""
-    full = Path(os.path.abspath(path))
+    # The folder may be reached through links; a link at the end is the reader's to refuse.
+    folder, name = os.path.split(os.path.abspath(path))
+    full = Path(os.path.realpath(folder), name)
     if not full.is_relative_to(root.resolve()):
         raise UsageError(f"{path} is not inside the taxonomy {root}.")
-    if not full.exists():
+    if not os.path.lexists(full):
         raise UsageError(f"{path}: there is no such file or folder.")
     return full.relative_to(root.resolve()).as_posix()
