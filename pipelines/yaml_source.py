@@ -214,12 +214,13 @@ def _decode(data: bytes, path: str) -> str:
 
 def _check_characters(data: bytes, text: str, path: str, *, tolerated: str) -> bool:
     """Refuse what cannot be seen; whether any of ``tolerated`` is there."""
-    rare = data.translate(None, _VISIBLE_ASCII)
-    if not rare or not _UNSEEN.search(rare.decode("utf-8").removeprefix("\ufeff")):
+    rare = data.removeprefix(BOM).translate(None, _VISIBLE_ASCII)
+    if not rare or not _UNSEEN.search(rare.decode("utf-8")):
         return False
     for found in _UNSEEN.finditer(text):
-        if found[0] not in tolerated:
-            start = found.start()
+        start = found.start()
+        # PyYAML skips one byte-order mark at the start, which is gone by now.
+        if found[0] not in tolerated or (found[0] == "\ufeff" and not start):
             raise LeafError(
                 f"The character U+{ord(found[0]):04X}, which cannot be seen, stands in the text.",
                 path=path,
