@@ -1,13 +1,18 @@
-"""What the YAML parser says → what a person can do about it.
+"""What is wrong with YAML → what a person can do about it.
 
-In: a parser's error and the text. Out: a ``LeafError`` at the place that needs mending.
+In: a parser's error and the text, or an event or node that is refused. Out: a ``LeafError`` at the place
+that needs mending.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 
 from pipelines.errors import LeafError
+
+MAX_DEPTH = 50
 
 # (part of the parser's words, what it means to a person, how to mend it); the first that fits.
 _MEANINGS = (
@@ -105,3 +110,41 @@ def explain(error: yaml.YAMLError, text: str, path: str) -> LeafError:
                 message, hint = meaning, mend
                 break
     return LeafError(message, path=path, line=line, column=column, hint=hint)
+
+
+def size_error(message: str, path: str) -> LeafError:
+    """The file is too large to be read."""
+    hint = "Move long text into a document beside the leaf, or split the leaf."
+    return LeafError(message, rule="size", path=path, hint=hint)
+
+
+def alias_error(event: Any, path: str) -> LeafError:
+    """An anchor or alias, as an event of the parser."""
+    line, column = place(event.start_mark)
+    word = "An alias (`*" if isinstance(event, yaml.AliasEvent) else "An anchor (`&"
+    return LeafError(
+        f"{word}{event.anchor[:60]}`) is not allowed.",
+        rule="alias",
+        path=path,
+        line=line,
+        column=column,
+        hint="Write the text out in each place; quote text that starts with * or &.",
+    )
+
+
+def depth_error(event: Any, path: str) -> LeafError:
+    """Nesting that goes too deep, at an event or node."""
+    line, column = place(event.start_mark)
+    return LeafError(
+        f"Lists and mappings are nested more than {MAX_DEPTH} deep.",
+        rule="depth",
+        path=path,
+        line=line,
+        column=column,
+        hint="A leaf needs fewer than ten levels.",
+    )
+
+
+def place(mark: Any) -> tuple[int, int]:
+    """A mark of the parser as line and column, from 1."""
+    return mark.line + 1, mark.column + 1

@@ -18,10 +18,18 @@ import yaml
 
 from pipelines.errors import LeafError
 from pipelines.records import Finding
-from pipelines.yaml_problems import explain
+from pipelines.yaml_problems import (
+    MAX_DEPTH,
+    alias_error,
+    depth_error,
+    explain,
+    place,
+    size_error,
+)
 
 MAX_KILOBYTES = 256
-MAX_DEPTH = 50
+MAX_KILOBYTES_SLOWLY = 64  # where PyYAML's parser has to read, which takes 20 times as long
+MAX_FINDINGS = 100
 MAX_NUMBER = 200
 BOM = b"\xef\xbb\xbf"
 
@@ -86,7 +94,7 @@ class Source:
                 break
         else:
             shown = shown if key else node
-        return _place(shown.start_mark)
+        return place(shown.start_mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,7 @@ def read_yaml(data: bytes, path: str, *, compat: bool = False) -> Reading:
         try:
             # libyaml accepts tabs that the reference parser refuses.
             if exotic or "\t" in text or _C_LOADER is None:
-                return _build(_GuardedLoader(text, path), text, path)
+                return _read_slowly(text, path)
             return _read_fast(text, path, compat=compat)
         except yaml.YAMLError as error:
             raise explain(error, text, path) from error
@@ -151,24 +159,29 @@ def _read_fast(text: str, path: str, *, compat: bool) -> Reading:
             _check_events(text, path)
         reading = _build(_C_LOADER(text), text, path)
     except yaml.YAMLError:
-        if not compat:
+        if not compat or len(text) > MAX_KILOBYTES_SLOWLY * 1024:
             raise
     else:
-        # Inside brackets PyYAML ends plain text at a question mark, and libyaml does not.
-        if not compat or reading.source is None or not _has_brackets(reading.source.root):
+        if not compat or reading.source is None or not _asks_in_brackets(reading.source.root):
             return reading
+    return _read_slowly(text, path)
+
+
+def _read_slowly(text: str, path: str) -> Reading:
+    if len(text) > MAX_KILOBYTES_SLOWLY * 1024:
+        kilobytes = MAX_KILOBYTES_SLOWLY
+        raise size_error(f"The file holds tabs and is larger than {kilobytes} kB.", path)
     return _build(_GuardedLoader(text, path), text, path)
 
 
-def _has_brackets(node: Any) -> bool:
-    """Whether a list or mapping below ``node`` is written in brackets and is not empty."""
-    if isinstance(node, yaml.ScalarNode) or not node.value:
-        return False
-    if node.flow_style:
-        return True
+def _asks_in_brackets(node: Any, inside: bool = False) -> bool:
+    """Whether plain text in brackets holds a question mark: PyYAML ends it there, libyaml does not."""
+    if isinstance(node, yaml.ScalarNode):
+        return inside and not node.style and "?" in node.value
+    inside = inside or node.flow_style
     if isinstance(node, yaml.SequenceNode):
-        return any(_has_brackets(item) for item in node.value)
-    return any(_has_brackets(key) or _has_brackets(item) for key, item in node.value)
+        return any(_asks_in_brackets(item, inside) for item in node.value)
+    return any(_asks_in_brackets(part, inside) for pair in node.value for part in pair)
 
 
 _C_LOADER: Any = getattr(yaml, "CSafeLoader", None)
@@ -189,12 +202,7 @@ def _harmless(text: str) -> bool:
 
 def _check_size(data: bytes, path: str) -> None:
     if len(data) > MAX_KILOBYTES * 1024:
-        raise LeafError(
-            f"The file is larger than {MAX_KILOBYTES} kB.",
-            rule="size",
-            path=path,
-            hint="Move long text into a document beside the leaf, or split the leaf.",
-        )
+        raise size_error(f"The file is larger than {MAX_KILOBYTES} kB.", path)
 
 
 def _decode(data: bytes, path: str) -> str:
@@ -236,11 +244,11 @@ def _check_events(text: str, path: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=_C_LOADER):
         if getattr(event, "anchor", None):
-            raise _alias_error(event, path)
+            raise alias_error(event, path)
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise _depth_error(event, path)
+            raise depth_error(event, path)
 
 
 class _GuardedLoader(yaml.SafeLoader):
@@ -254,38 +262,13 @@ class _GuardedLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "anchor", None):
-            raise _alias_error(event, self._path)
+            raise alias_error(event, self._path)
         self._depth += 1
         if self._depth > MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent):
-            raise _depth_error(event, self._path)
+            raise depth_error(event, self._path)
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1
         return node
-
-
-def _alias_error(event: Any, path: str) -> LeafError:
-    line, column = _place(event.start_mark)
-    word = "An alias (`*" if isinstance(event, yaml.AliasEvent) else "An anchor (`&"
-    return LeafError(
-        f"{word}{event.anchor[:60]}`) is not allowed.",
-        rule="alias",
-        path=path,
-        line=line,
-        column=column,
-        hint="Write the text out in each place; quote text that starts with * or &.",
-    )
-
-
-def _depth_error(place: Any, path: str) -> LeafError:
-    line, column = _place(place.start_mark)
-    return LeafError(
-        f"Lists and mappings are nested more than {MAX_DEPTH} deep.",
-        rule="depth",
-        path=path,
-        line=line,
-        column=column,
-        hint="A leaf needs fewer than ten levels.",
-    )
 
 
 def _build(loader: Any, text: str, path: str) -> Reading:
@@ -296,7 +279,7 @@ def _build(loader: Any, text: str, path: str) -> Reading:
     finally:
         loader.dispose()
     if root is None or data is None or data == {}:
-        line, column = _place(root.start_mark) if root is not None else (1, 1)
+        line, column = place(root.start_mark) if root is not None else (1, 1)
         raise LeafError(
             "The file is empty.",
             rule="empty",
@@ -321,7 +304,7 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             return node.value if tag == _STR else self._scalar(node)
         if depth > MAX_DEPTH:
-            raise _depth_error(node, self._path)
+            raise depth_error(node, self._path)
         if tag == _MAP and isinstance(node, yaml.MappingNode):
             return self._mapping(node, depth + 1)
         if tag == _SEQ and isinstance(node, yaml.SequenceNode):
@@ -350,7 +333,9 @@ class _Builder:
         """Note a second key; merge keys and keys that are not written at all may stand twice."""
         if key.value == "<<" or (not key.value and key.tag != _STR):
             return
-        line, column = _place(key.start_mark)
+        if len(self.duplicates) >= MAX_FINDINGS:
+            return
+        line, column = place(key.start_mark)
         message = f"The key `{key.value[:60]}` stands twice in the same mapping."
         hint = "Keep one of them."
         self.duplicates.append(
@@ -377,7 +362,7 @@ class _Builder:
             raise self._error(node, message, "Put the text in quotes.") from error
 
     def _error(self, node: yaml.Node, message: str, hint: str) -> LeafError:
-        line, column = _place(node.start_mark)
+        line, column = place(node.start_mark)
         return LeafError(message, path=self._path, line=line, column=column, hint=hint)
 
 
@@ -390,7 +375,3 @@ def _key_text(key: yaml.Node) -> str:
 
 def _short(tag: str) -> str:
     return tag.replace(_STANDARD, "!!")[:60]
-
-
-def _place(mark: Any) -> tuple[int, int]:
-    return mark.line + 1, mark.column + 1

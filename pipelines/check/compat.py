@@ -36,7 +36,10 @@ DEVIATIONS = {
         "Anchors, aliases and merge keys that use them are refused: a file of 640 bytes can expand "
         "to 138 MB.",
     ),
-    "size": ("Files of more than 256 kB are refused.",),
+    "size": (
+        "Files of more than 256 kB are refused, and those of more than 64 kB that only PyYAML's own "
+        "parser can judge.",
+    ),
     "depth": ("Nesting of more than 50 levels is refused.",),
     "yaml": (
         "Numbers and dates of more than 200 characters are refused, and so are tags on lists and "

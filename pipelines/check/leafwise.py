@@ -5,6 +5,7 @@ A rule that crashes becomes a finding of rule ``internal`` and never stops the o
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, Mode, read_subject
 from pipelines.leaves import LEAF_FILE
 from pipelines.records import Finding, Tree
+from pipelines.yaml_source import MAX_FINDINGS
 
 INTERNAL = "internal"
 
@@ -32,7 +34,8 @@ def check_leaf(
         return
     for rule_id, rule in mode.rules.items():
         if isinstance(rule, LeafRule):
-            yield from guarded(rule_id, file, partial(rule.check, subject, policy))
+            run = partial(rule.check, subject, policy)
+            yield from guarded(rule_id, file, run, MAX_FINDINGS)
 
 
 def unreadable(file: str, error: OSError) -> Finding:
@@ -42,10 +45,15 @@ def unreadable(file: str, error: OSError) -> Finding:
     return Finding("file-name", "error", file, 1, 1, message)
 
 
-def guarded(rule_id: str, path: str, run: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """The findings of one rule up to its end, or up to its crash and that as one more."""
+def guarded(
+    rule_id: str, path: str, run: Callable[[], Iterable[Finding]], most: int | None = None
+) -> Iterator[Finding]:
+    """The findings of one rule up to its end, or up to its crash and that as one more.
+
+    ``most`` is how many are told: a hostile file could ask for one a character.
+    """
     try:
-        yield from run()
+        yield from itertools.islice(run(), most)
     except OSError as error:
         name = posixpath.basename(str(error.filename or "")) or "A file of this leaf"
         message = f"{name} cannot be read: {error.strerror or error}."

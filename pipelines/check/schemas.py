@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import GraftError
-from pipelines.yaml_source import Source
+from pipelines.yaml_source import MAX_FINDINGS, Source
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -57,12 +57,15 @@ class Violation:
 
 
 def violations(data: object, name: str) -> list[Violation]:
-    """Every breach of the schema ``name``, in the schema's order."""
+    """The breaches of the schema ``name``, in the schema's order; of very many, the first."""
     if _surely_valid(data, name):
         return []
     found: dict[Violation, None] = {}
     for error in _validator(name).iter_errors(data):
-        found.update(dict.fromkeys(_explain(error)))
+        for violation in _explain(error):
+            found[violation] = None
+            if len(found) == MAX_FINDINGS:
+                return list(found)
     return list(found)
 
 
