@@ -40,7 +40,12 @@ class WorkTree:
         if full is None:
             raise FileNotFoundError(errno.ENOENT, "it is not a regular file", path)
         # Never blocks: a pipe or device is refused once it is open, and before it is read.
-        descriptor = os.open(full, _READ_ONLY)
+        try:
+            descriptor = os.open(full, _READ_ONLY)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+                raise
+            raise FileNotFoundError(errno.ENOENT, "it is not a regular file", path) from error
         try:
             state = os.fstat(descriptor)
             if not stat.S_ISREG(state.st_mode):

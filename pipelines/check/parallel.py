@@ -7,6 +7,7 @@ sends back findings alone, so that memory does not grow with the tree. A worker 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -74,6 +75,8 @@ class _Worker:
 
 
 def _begin(root: Path, policy: Policy, name: str) -> None:
+    # Ctrl-C reaches every process: the first one answers it, and ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     from pipelines.check import MODES
 
     _Worker.tree, _Worker.policy, _Worker.mode = WorkTree(root), policy, MODES[name]
