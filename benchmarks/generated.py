@@ -51,13 +51,13 @@ def _words(draw: random.Random, count: int) -> str:
 
 
 def _knowledge(draw: random.Random) -> tuple[str, str]:
-    contexts = [f"{_words(draw, 55)}. {_words(draw, 35)}." for _ in range(6)]
+    contexts = [f"{_words(draw, 45)}. {_words(draw, 30)}." for _ in range(6)]
     lines = ["version: 3", "created_by: ada", f"domain: {_words(draw, 2)}", "seed_examples:"]
     for context in contexts:
         lines += ["  - context: |", *_block(context, 6), "    questions_and_answers:"]
         for _ in range(3):
             lines.append(f"      - question: What is {_words(draw, 8)}?")
-            lines.append(f"        answer: {_words(draw, 12)}")
+            lines.append(f"        answer: {_words(draw, 9)}")
     lines += [f"document_outline: {_words(draw, 8)}", "document:", '  repo: "."']
     lines += ["  commit: HEAD", "  patterns:", "    - document.md"]
     return "\n".join(lines) + "\n", "# Document\n\n" + "\n\n".join(contexts) + "\n"
@@ -72,7 +72,7 @@ def _skill(draw: random.Random, number: int) -> str:
     lines.append("seed_examples:")
     for _ in range(10):
         lines.append(f"  - question: What is {_words(draw, 12)}?")
-        lines += ["    context: |", *_block(_words(draw, 45) + ".", 6)]
+        lines += ["    context: |", *_block(_words(draw, 38) + ".", 6)]
         lines += ["    answer: |", *_block(_words(draw, 18) + ".", 6)]
     return "\n".join(lines) + "\n"
 

@@ -9,6 +9,7 @@ looked for with searches that cost next to nothing where it is absent.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import Any
 import yaml
 
 from pipelines.errors import LeafError
-from pipelines.records import Finding
+from pipelines.findings import Finding
 from pipelines.yaml_problems import (
     MAX_DEPTH,
     alias_error,
@@ -33,12 +34,7 @@ MAX_FINDINGS = 100
 MAX_NUMBER = 200
 BOM = b"\xef\xbb\xbf"
 
-# YAML's own printable set, less the line breaks that editors do not show (NEL, U+2028 and U+2029)
-# and byte-order marks inside the text.
-_UNSEEN = re.compile(
-    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
-# What of these the reference parser takes, and libyaml does not or otherwise.
+# Characters that cannot be seen; the reference parser takes them, libyaml not all, or otherwise.
 _TOLERATED = "\x85\u2028\u2029\ufeff"
 _VISIBLE_ASCII = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
 # An anchor or alias can only begin so; the same characters inside prose merely cost a closer look.
@@ -220,12 +216,23 @@ def _decode(data: bytes, path: str) -> str:
         ) from error
 
 
+@functools.cache
+def _unseen() -> re.Pattern[str]:
+    """All but YAML's own printable set, less line breaks that editors do not show and stray BOMs.
+
+    Compiled when the first file is not plain ASCII: it takes as long as reading ten leaves.
+    """
+    return re.compile(
+        "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    )
+
+
 def _check_characters(data: bytes, text: str, path: str, *, tolerated: str) -> bool:
     """Refuse what cannot be seen; whether any of ``tolerated`` is there."""
     rare = data.removeprefix(BOM).translate(None, _VISIBLE_ASCII)
-    if not rare or not _UNSEEN.search(rare.decode("utf-8")):
+    if not rare or not _unseen().search(rare.decode("utf-8")):
         return False
-    for found in _UNSEEN.finditer(text):
+    for found in _unseen().finditer(text):
         start = found.start()
         # PyYAML skips one byte-order mark at the start, which is gone by now.
         if found[0] not in tolerated or (found[0] == "\ufeff" and not start):

@@ -30,8 +30,8 @@ from pipelines.check.readable import found_by_reader
 from pipelines.check.strays import strays_among
 from pipelines.check.subject import CheckResult as CheckResult
 from pipelines.check.subject import Mode, Rule, TreeRule, read_tree
-from pipelines.leaves import WorkTree
-from pipelines.records import Finding, Tree
+from pipelines.findings import Finding, Tree
+from pipelines.work_tree import WorkTree
 
 RULES: dict[str, Rule] = {
     "file-name": file_name.RULE,

@@ -8,7 +8,7 @@ from pipelines.attribution import parse_attribution
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding, Severity
+from pipelines.findings import Finding, Severity
 from pipelines.yaml_source import normalise_newlines
 
 _HINT = (

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import TreeRule, TreeSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 
 def check(tree: TreeSubject, policy: Policy) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from pipelines.check import file_name, shape, whitespace
 from pipelines.check.policy import Policy
 from pipelines.check.readable import found_by_reader
 from pipelines.check.subject import LeafRule, LeafSubject, Mode, Rule
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 # The rules that upstream has too, by the ids of ours; no other runs.
 VERDICT_RULES = (

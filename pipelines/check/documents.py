@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.leaves import is_knowledge, match_documents
-from pipelines.records import Finding
+from pipelines.findings import Finding
+from pipelines.leaf_files import is_knowledge, match_documents
 from pipelines.yaml_source import normalise_newlines
 
 

@@ -12,8 +12,8 @@ from functools import partial
 
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, Mode, read_subject
-from pipelines.leaves import LEAF_FILE
-from pipelines.records import Finding, Tree
+from pipelines.findings import Finding, Tree
+from pipelines.leaf_files import LEAF_FILE
 from pipelines.yaml_source import MAX_FINDINGS
 
 INTERNAL = "internal"

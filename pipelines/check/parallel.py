@@ -15,8 +15,8 @@ from pipelines.check.leafwise import check_leaf
 from pipelines.check.policy import Policy
 from pipelines.check.subject import Mode, files_below
 from pipelines.errors import GraftError
-from pipelines.leaves import WorkTree
-from pipelines.records import Finding
+from pipelines.findings import Finding
+from pipelines.work_tree import WorkTree
 
 # Below this a check is over before a second process would have started.
 WORTH_IT = 600

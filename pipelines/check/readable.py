@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 
 def found_by_reader(rule: str) -> LeafRule:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable
 
 from pipelines.check.subject import CheckResult
-from pipelines.records import Finding, as_json
+from pipelines.findings import Finding, as_json
 
 
 def as_text(result: CheckResult) -> str:

@@ -10,8 +10,8 @@ import posixpath
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from pipelines.leaves import LEAF_FILE, ROOTS
-from pipelines.records import Finding, Tree
+from pipelines.findings import Finding, Tree
+from pipelines.leaf_files import LEAF_FILE, ROOTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.check.policy import Policy
-from pipelines.leaves import ATTRIBUTION_FILE, LEAF_FILE, ROOTS, version_of
-from pipelines.records import Finding, Tree
+from pipelines.findings import Finding, Tree
+from pipelines.leaf_files import ATTRIBUTION_FILE, LEAF_FILE, ROOTS, version_of
 from pipelines.yaml_source import Reading, Source, read_yaml
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding, Severity
+from pipelines.findings import Finding, Severity
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ def command(args: argparse.Namespace) -> int:
     from pipelines.check.parallel import processors
     from pipelines.check.policy import load_policy
     from pipelines.check.render import FORMATS
-    from pipelines.leaves import WorkTree
+    from pipelines.work_tree import WorkTree
 
     root = taxonomy(args)
     policy = next(
