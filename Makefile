@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-all test test-all check fix docs demo bench clean
+.PHONY: help setup setup-all test test-all check fix docs demo bench bench-leaves clean
 
 help:
 	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
@@ -23,7 +23,7 @@ help:
 	@echo "make docs       write docs/rules.md and docs/cli.md from the code"
 	@echo "make check      ruff, mypy, import-linter, graft check, graft fix --check; changes nothing"
 	@echo "make fix        let ruff mend and format the code, and graft fix the leaves"
-	@echo "make bench      the figures in benchmarks/README.md"
+	@echo "make bench      the figures in benchmarks/README.md; bench-leaves: those of check and its like"
 	@echo "make setup      install what the pipelines need; setup-all: tests and linters too"
 	@echo "make clean      remove .venv, caches, build products and runs/demo; runs and releases stay"
 
@@ -73,6 +73,9 @@ demo: .venv/.pipelines
 
 bench: .venv/.pipelines
 	$(BIN)/python benchmarks/run.py
+
+bench-leaves: .venv/.all
+	$(BIN)/python benchmarks/leaves.py
 
 clean:
 	rm -rf .venv build dist runs/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipelines.records import Attribution, Finding
+from pipelines.findings import Attribution, Finding
 
 ATTRIBUTION_FILE = "attribution.txt"
 

@@ -1,6 +1,6 @@
 """Leaves: a taxonomy on disk or in a commit → ``Leaf`` records, with line numbers.
 
-In: a ``Tree`` (``WorkTree`` is the one on disk). Out: ``Leaf``; a leaf that cannot be read is one
+In: a ``Tree`` (``work_tree.WorkTree`` is the one on disk). Out: ``Leaf``; a leaf that cannot be read is one
 ``LeafError`` with line and column. What is merely unwise is no concern here: ``check`` finds it.
 """
 
@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import posixpath
 import unicodedata
-from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from pipelines.attribution import ATTRIBUTION_FILE as ATTRIBUTION_FILE
 from pipelines.attribution import parse_attribution
-from pipelines.errors import GraftError, LeafError
+from pipelines.errors import LeafError
+from pipelines.leaf_files import ATTRIBUTION_FILE as ATTRIBUTION_FILE
+from pipelines.leaf_files import LEAF_FILE as LEAF_FILE
+from pipelines.leaf_files import ROOTS as ROOTS
+from pipelines.leaf_files import is_knowledge as is_knowledge
+from pipelines.leaf_files import match_documents as match_documents
+from pipelines.leaf_files import version_of as version_of
 from pipelines.records import (
     Attribution,
     DocumentRef,
@@ -32,54 +34,9 @@ from pipelines.records import (
     Tree,
     as_json,
 )
+from pipelines.work_tree import WorkTree as WorkTree
 from pipelines.yaml_source import Source, as_error, read_yaml
 from pipelines.yaml_source import normalise_newlines as normalise_newlines
-
-LEAF_FILE = "qna.yaml"
-ROOTS = ("compositional_skills", "foundational_skills", "knowledge")
-
-
-class WorkTree:
-    """A taxonomy folder on disk as a ``Tree``; hidden folders and symlinks do not exist for it."""
-
-    def __init__(self, root: Path) -> None:
-        if not root.is_dir():
-            raise GraftError(f"There is no taxonomy folder {root}; name another with --taxonomy.")
-        self.root = root
-        self._real = root.resolve()
-
-    def read(self, path: str) -> bytes:
-        """The bytes of a regular file; ``FileNotFoundError`` for all else, symlinks included."""
-        full = self._inside(path)
-        if full is None or not full.is_file():
-            raise FileNotFoundError(path)
-        return full.read_bytes()
-
-    def files(self, under: str = "") -> Iterator[str]:
-        """Sorted paths of the regular files below ``under``; never through a symlink."""
-        start = self._inside(under)
-        if start is not None and start.is_dir():
-            yield from sorted(_walk(str(start), under))
-
-    def _inside(self, path: str) -> Path | None:
-        """Where ``path`` lies; None outside this tree, behind a symlink or in a hidden folder."""
-        full = self._real / path
-        hidden = any(part.startswith(".") for part in path.split("/")[:-1])
-        # realpath() follows symlinks and `..`: a path that changes is not one of this tree.
-        if hidden or not full.is_relative_to(self._real) or os.path.realpath(full) != str(full):
-            return None
-        return full
-
-
-def _walk(folder: str, prefix: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = posixpath.join(prefix, entry.name)
-            if entry.is_dir(follow_symlinks=False):
-                if not entry.name.startswith("."):
-                    yield from _walk(entry.path, path)
-            elif entry.is_file(follow_symlinks=False):
-                yield path
 
 
 def leaf_paths(tree: Tree) -> list[str]:
@@ -117,27 +74,13 @@ def read_leaf(tree: Tree, path: str, *, meaning_only: bool = False) -> Leaf:
     try:
         data = tree.read(file)
     except OSError as error:
-        raise LeafError("The file cannot be read.", rule="file-name", path=file) from error
+        reason = error.strerror or "it is not a regular file"
+        message = f"The file cannot be read: {reason}."
+        raise LeafError(message, rule="file-name", path=file) from error
     reading = read_yaml(data, file)
     if reading.source is None or reading.findings:
         raise as_error(reading.findings[0])
     return _Reader(tree, path, reading.source, meaning_only).leaf()
-
-
-def is_knowledge(path: str, data: object) -> bool:
-    """Whether the rightmost root in ``path`` is knowledge; with none, whether it has a document."""
-    for part in reversed(path.split("/")):
-        if part in ROOTS:
-            return part == "knowledge"
-    return isinstance(data, dict) and "document" in data
-
-
-def version_of(data: object) -> int | None:
-    """The version that a leaf declares (missing = 1); None where it is not 1, 2 or 3."""
-    version = data.get("version", 1) if isinstance(data, dict) else None
-    if isinstance(version, bool) or not isinstance(version, (int, float)):
-        return None
-    return int(version) if version in (1, 2, 3) else None
 
 
 def document_text(tree: Tree, path: str) -> str:
@@ -146,6 +89,9 @@ def document_text(tree: Tree, path: str) -> str:
         return normalise_newlines(tree.read(path))
     except FileNotFoundError as error:
         raise LeafError("The document is not there.", rule="documents", path=path) from error
+    except OSError as error:
+        message = f"The document cannot be read: {error.strerror}."
+        raise LeafError(message, rule="documents", path=path) from error
     except UnicodeDecodeError as error:
         raise LeafError(
             "The document is not UTF-8 text.",
@@ -153,48 +99,6 @@ def document_text(tree: Tree, path: str) -> str:
             path=path,
             hint="Convert it to Markdown or plain text.",
         ) from error
-
-
-def match_documents(files: Sequence[str], leaf: str, pattern: str) -> list[str]:
-    """Those of ``files`` (paths from the root) that ``pattern`` names, seen from folder ``leaf``.
-
-    ``*`` and ``?`` stay within one folder, ``**`` spans folders; the leaf's own files, hidden files
-    and whatever lies outside the leaf never match.
-    """
-    wanted = [part for part in unicodedata.normalize("NFC", pattern).split("/") if part != "."]
-    if pattern.startswith("/") or ".." in wanted:
-        return []
-    found = []
-    for file in files:
-        inner = file.removeprefix(f"{leaf}/")
-        if inner == file or inner in (LEAF_FILE, ATTRIBUTION_FILE):
-            continue
-        if _matches(unicodedata.normalize("NFC", inner).split("/"), wanted):
-            found.append(file)
-    return found
-
-
-def _matches(parts: list[str], wanted: list[str]) -> bool:
-    """Match part by part; ``reached`` holds how many of ``wanted`` may be used up so far."""
-    reached = _past_stars({0}, wanted)
-    for part in parts:
-        following = set()
-        for index in reached:
-            if index == len(wanted) or part.startswith(".") > wanted[index].startswith("."):
-                continue
-            if wanted[index] == "**":
-                following.add(index)
-            elif fnmatchcase(part, wanted[index]):
-                following.add(index + 1)
-        reached = _past_stars(following, wanted)
-    return len(wanted) in reached
-
-
-def _past_stars(reached: set[int], wanted: list[str]) -> set[int]:
-    for index in range(len(wanted)):
-        if index in reached and wanted[index] == "**":
-            reached.add(index + 1)
-    return reached
 
 
 class _Reader:
@@ -295,10 +199,16 @@ class _Reader:
                 at = ("document", "patterns", index)
                 raise self._error(at, f"No document beside the leaf matches `{pattern[:60]}`.")
             found.update(matched)
-        return tuple(
-            LocalDocument(unicodedata.normalize("NFC", path), _text_sha256(self._tree.read(path)))
-            for path in sorted(found)
-        )
+        try:
+            return tuple(
+                LocalDocument(
+                    unicodedata.normalize("NFC", file), _text_sha256(self._tree.read(file))
+                )
+                for file in sorted(found)
+            )
+        except OSError as error:
+            message = f"A document beside the leaf cannot be read: {error.strerror}."
+            raise self._error(("document", "patterns"), message) from error
 
     def _attribution(self) -> tuple[Attribution, ...]:
         if self._meaning_only:
@@ -306,7 +216,7 @@ class _Reader:
         file = posixpath.join(self._path, ATTRIBUTION_FILE)
         try:
             return parse_attribution(normalise_newlines(self._tree.read(file)), file)[0]
-        except (FileNotFoundError, UnicodeDecodeError):
+        except (OSError, UnicodeDecodeError):
             return ()
 
     def _text(self, data: Json, key: str, at: Sequence[str | int], *, empty: bool = False) -> str:

@@ -1,49 +1,30 @@
 """Every value that passes between stages: frozen, typed, in the order in which a change travels.
 
 ``Leaf → Finding`` · ``Leaf → Change → ChangeSet → Sample → Dataset → Adapter → Score → Evaluation →
-Manifest``. Nothing here reads or writes a file; ``as_json`` gives the plain form of any record.
+Manifest``. Nothing here reads or writes a file; ``as_json`` gives the plain form of any record. Those that a
+check needs stand in ``findings``.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Literal
+
+from pipelines.findings import Attribution as Attribution
+from pipelines.findings import Finding as Finding
+from pipelines.findings import Json as Json
+from pipelines.findings import Severity as Severity
+from pipelines.findings import Tree as Tree
+from pipelines.findings import as_json as as_json
 
 Kind = Literal["knowledge", "grounded_skill", "freeform_skill"]
-Severity = Literal["error", "warning"]
 Status = Literal["added", "modified", "renamed", "deleted"]
 Invalidates = Literal["nothing", "exam", "data"]
 Verdict = Literal["PASS", "INCONCLUSIVE", "REGRESSION"]
 LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
 Role = Literal["changed", "panel"]
 Action = Literal["nothing", "bootstrap", "continue", "carry", "rebuild"]
-
-Json = dict[str, Any]
-
-
-def as_json(record: Any) -> Any:
-    """A record as plain JSON types; keys are the field names."""
-    if dataclasses.is_dataclass(record) and not isinstance(record, type):
-        return {f.name: as_json(getattr(record, f.name)) for f in dataclasses.fields(record)}
-    if isinstance(record, Mapping):
-        return {str(key): as_json(value) for key, value in record.items()}
-    if isinstance(record, (list, tuple)):
-        return [as_json(value) for value in record]
-    return record
-
-
-class Tree(Protocol):
-    """A taxonomy at one moment: a folder on disk or a Git commit. Paths are POSIX, from its root."""
-
-    def read(self, path: str) -> bytes:
-        """The bytes of a regular file; ``FileNotFoundError`` for anything else, symlinks included."""
-        ...
-
-    def files(self, under: str = "") -> Iterator[str]:
-        """Sorted paths of the regular files below ``under``; never through a symlink."""
-        ...
 
 
 # --- leaves ----------------------------------------------------------------------------------
@@ -91,17 +72,6 @@ class LocalDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class Attribution:
-    """One block of attribution.txt."""
-
-    title: str
-    link: str
-    revision: str
-    licence: str
-    creators: str
-
-
-@dataclass(frozen=True, slots=True)
 class Leaf:
     """One leaf of the taxonomy.
 
@@ -122,19 +92,6 @@ class Leaf:
     documents: tuple[LocalDocument, ...]
     attribution: tuple[Attribution, ...]
     content_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something wrong in a leaf, told so that its author can mend it. Line and column from 1."""
-
-    rule: str
-    severity: Severity
-    path: str
-    line: int
-    column: int
-    message: str
-    hint: str = ""
 
 
 # --- changes ---------------------------------------------------------------------------------

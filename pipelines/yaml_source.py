@@ -2,11 +2,14 @@
 
 In: the bytes of one file. Out: a ``Reading``: its text, its ``Source`` (values and their lines and
 columns, from 1) and everything that YAML alone finds wrong. Contributed YAML is hostile: size,
-nesting, anchors, aliases and tags are limited before a single value is built.
+nesting, anchors, aliases and tags are limited before a single value is built. Speed matters, since
+thousands of leaves are read at once: libyaml parses once, and what only a hostile file holds is
+looked for with searches that cost next to nothing where it is absent.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,82 +18,38 @@ from typing import Any
 import yaml
 
 from pipelines.errors import LeafError
-from pipelines.records import Finding
+from pipelines.findings import Finding
+from pipelines.yaml_problems import (
+    MAX_DEPTH,
+    alias_error,
+    depth_error,
+    explain,
+    place,
+    size_error,
+)
 
 MAX_KILOBYTES = 256
-MAX_DEPTH = 50
+MAX_KILOBYTES_SLOWLY = 64  # where PyYAML's parser has to read, which takes 20 times as long
+MAX_FINDINGS = 100
 MAX_NUMBER = 200
 BOM = b"\xef\xbb\xbf"
 
-# YAML's own printable set, less the line breaks that editors do not show: NEL, U+2028 and U+2029.
-_UNSEEN = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Characters that cannot be seen; the reference parser takes them, libyaml not all, or otherwise.
+_TOLERATED = "\x85\u2028\u2029\ufeff"
+_VISIBLE_ASCII = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
+# An anchor or alias can only begin so; the same characters inside prose merely cost a closer look.
+_ANCHOR = re.compile(r"[&*][0-9A-Za-z_-]")
+# A block collection begins within the spaces and indicators that a line starts with.
+_DEEP_LINE = re.compile(r"\n[ ?:-]{20}")
+_MANY_BRACKETS = 100
 _STANDARD = "tag:yaml.org,2002:"
+_STR = f"{_STANDARD}str"
+_SEQ = f"{_STANDARD}seq"
+_MAP = f"{_STANDARD}map"
+_MERGE = f"{_STANDARD}merge"
+# The tags that a scalar may have; any other is refused before a constructor sees it.
+_SCALARS = ("null", "bool", "int", "float", "binary", "timestamp", "str")
 _BAD_VALUE = (ValueError, KeyError, AttributeError, OverflowError, TypeError, IndexError)
-
-# (part of the parser's words, what it means to a person, how to mend it); the first that fits.
-_MEANINGS = (
-    (
-        "mapping values are not allowed",
-        "A colon and a space stand where no key can be.",
-        "Put text that holds a colon in quotes, and line up keys that belong together.",
-    ),
-    (
-        "unexpected end of stream",
-        "The quotation mark that opens here is never closed.",
-        "Close it, or write the text as a block after `|`.",
-    ),
-    (
-        "scanning an alias",
-        "Text may not start with `*`: YAML reads an alias there.",
-        'Put the text in quotes, as in "*.md".',
-    ),
-    (
-        "scanning an anchor",
-        "Text may not start with `&`: YAML reads an anchor there.",
-        "Put the text in quotes.",
-    ),
-    (
-        "unknown escape character",
-        "A backslash inside double quotes starts an escape that YAML does not know.",
-        "Write it twice, or use single quotes.",
-    ),
-    (
-        "expected ',' or",
-        "A list or mapping in brackets is not closed, or a comma is missing.",
-        "Close each `[` and `{`, and put text that holds brackets in quotes.",
-    ),
-    (
-        "sequence entries are not allowed",
-        "A list item (`- `) stands where no list can begin.",
-        "Start the list on its own line, or put the text in quotes.",
-    ),
-    (
-        "could not find expected ':'",
-        "A key has no colon after it, or text runs over lines without being indented.",
-        "Write `key: value`, and indent the lines of a longer text.",
-    ),
-    (
-        "expected <document start>",
-        "Something follows after the end of the content.",
-        "Line up all keys of the top level at the left edge.",
-    ),
-    (
-        "'-' indicator",
-        "Something in this list is not an item: its indentation differs, or `- ` is missing.",
-        "Line up the items of one list, each with `- ` before it.",
-    ),
-    (
-        "did not find expected key",
-        "The indentation is wrong here, or text follows a closing quotation mark.",
-        "Line up the keys of one mapping with spaces; put text that holds quotes in other quotes.",
-    ),
-    (
-        "expected <block end>",
-        "The indentation is wrong here, or text follows a closing quotation mark.",
-        "Line up what belongs together with spaces; put a text that holds quotes in other quotes.",
-    ),
-    ("tag", "Text that starts with `!` is read as a tag.", "Put the text in quotes."),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +90,7 @@ class Source:
                 break
         else:
             shown = shown if key else node
-        return _place(shown.start_mark)
+        return place(shown.start_mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,36 +127,78 @@ def as_error(finding: Finding) -> LeafError:
     )
 
 
-def read_yaml(data: bytes, path: str) -> Reading:
-    """Read one file. Never raises for what the file holds: ``findings`` tell, rule by rule."""
+def read_yaml(data: bytes, path: str, *, compat: bool = False) -> Reading:
+    """Read one file. Never raises for what the file holds: ``findings`` tell, rule by rule.
+
+    With ``compat`` PyYAML's own parser has the last word wherever libyaml may differ from it.
+    """
     text: str | None = None
     try:
         _check_size(data, path)
         text = _decode(data, path)
-        _check_characters(text, path)
-        # libyaml accepts tabs that the reference parser refuses; whoever has a tab gets the latter.
-        loader_class = yaml.SafeLoader if "\t" in text else _FAST_LOADER
+        exotic = _check_characters(data, text, path, tolerated=_TOLERATED if compat else "")
         try:
-            _check_events(text, path, loader_class)
-            source, duplicates = _build(text, path, loader_class)
-        except yaml.MarkedYAMLError as error:
-            raise _explain(error, text, path) from error
+            # libyaml accepts tabs that the reference parser refuses.
+            if exotic or "\t" in text or _C_LOADER is None:
+                return _read_slowly(text, path)
+            return _read_fast(text, path, compat=compat)
+        except yaml.YAMLError as error:
+            raise explain(error, text, path) from error
     except LeafError as error:
         return Reading(text, None, (as_finding(error),))
-    return Reading(text, source, tuple(duplicates))
 
 
-_FAST_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _read_fast(text: str, path: str, *, compat: bool) -> Reading:
+    """By libyaml; with ``compat`` again by PyYAML where they may disagree: errors, brackets."""
+    try:
+        if not _harmless(text):
+            _check_events(text, path)
+        reading = _build(_C_LOADER(text), text, path)
+    except yaml.YAMLError:
+        if not compat or len(text) > MAX_KILOBYTES_SLOWLY * 1024:
+            raise
+    else:
+        if not compat or reading.source is None or not _asks_in_brackets(reading.source.root):
+            return reading
+    return _read_slowly(text, path)
+
+
+def _read_slowly(text: str, path: str) -> Reading:
+    if len(text) > MAX_KILOBYTES_SLOWLY * 1024:
+        kilobytes = MAX_KILOBYTES_SLOWLY
+        raise size_error(f"The file holds tabs and is larger than {kilobytes} kB.", path)
+    return _build(_GuardedLoader(text, path), text, path)
+
+
+def _asks_in_brackets(node: Any, inside: bool = False) -> bool:
+    """Whether plain text in brackets holds a question mark: PyYAML ends it there, libyaml does not."""
+    if isinstance(node, yaml.ScalarNode):
+        return inside and not node.style and "?" in node.value
+    inside = inside or node.flow_style
+    if isinstance(node, yaml.SequenceNode):
+        return any(_asks_in_brackets(item, inside) for item in node.value)
+    return any(_asks_in_brackets(part, inside) for pair in node.value for part in pair)
+
+
+_C_LOADER: Any = getattr(yaml, "CSafeLoader", None)
+
+
+def _harmless(text: str) -> bool:
+    """Whether the text surely holds no anchor or alias, and no nesting that would tire libyaml.
+
+    Each column opens at most two block collections, each bracket one flow collection: what passes
+    here is nested at most 140 deep, which is safe to compose; ``_Builder`` enforces the limit.
+    """
+    return (
+        text.count("[") + text.count("{") <= _MANY_BRACKETS
+        and not _DEEP_LINE.search("\n" + text)
+        and not (("&" in text or "*" in text) and _ANCHOR.search(text))
+    )
 
 
 def _check_size(data: bytes, path: str) -> None:
     if len(data) > MAX_KILOBYTES * 1024:
-        raise LeafError(
-            f"The file is larger than {MAX_KILOBYTES} kB.",
-            rule="size",
-            path=path,
-            hint="Move long text into a document beside the leaf, or split the leaf.",
-        )
+        raise size_error(f"The file is larger than {MAX_KILOBYTES} kB.", path)
 
 
 def _decode(data: bytes, path: str) -> str:
@@ -215,60 +216,69 @@ def _decode(data: bytes, path: str) -> str:
         ) from error
 
 
-def _check_characters(text: str, path: str) -> None:
-    found = _UNSEEN.search(text)
-    if found:
+@functools.cache
+def _unseen() -> re.Pattern[str]:
+    """All but YAML's own printable set, less line breaks that editors do not show and stray BOMs.
+
+    Compiled when the first file is not plain ASCII: it takes as long as reading ten leaves.
+    """
+    return re.compile(
+        "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    )
+
+
+def _check_characters(data: bytes, text: str, path: str, *, tolerated: str) -> bool:
+    """Refuse what cannot be seen; whether any of ``tolerated`` is there."""
+    rare = data.removeprefix(BOM).translate(None, _VISIBLE_ASCII)
+    if not rare or not _unseen().search(rare.decode("utf-8")):
+        return False
+    for found in _unseen().finditer(text):
         start = found.start()
-        raise LeafError(
-            f"The character U+{ord(found[0]):04X}, which cannot be seen, stands in the text.",
-            path=path,
-            line=text.count("\n", 0, start) + 1,
-            column=start - text.rfind("\n", 0, start),
-            hint="Delete it; use ordinary spaces and line ends.",
-        )
-
-
-def _check_events(text: str, path: str, loader_class: Any) -> None:
-    """Refuse, before anything is built, what could cost much: aliases, nesting, documents."""
-    depth = documents = 0
-    for event in yaml.parse(text, Loader=loader_class):
-        line, column = _place(event.start_mark)
-        anchor = getattr(event, "anchor", None)
-        if anchor:
-            word = "An alias (`*" if isinstance(event, yaml.AliasEvent) else "An anchor (`&"
+        # PyYAML skips one byte-order mark at the start, which is gone by now.
+        if found[0] not in tolerated or (found[0] == "\ufeff" and not start):
             raise LeafError(
-                f"{word}{anchor}`) is not allowed.",
-                rule="alias",
+                f"The character U+{ord(found[0]):04X}, which cannot be seen, stands in the text.",
                 path=path,
-                line=line,
-                column=column,
-                hint="Write the text out in each place; quote text that starts with * or &.",
+                line=text.count("\n", 0, start) + 1,
+                column=start - text.rfind("\n", 0, start),
+                hint="Delete it; use ordinary spaces and line ends.",
             )
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                raise LeafError(
-                    "The file holds more than one YAML document.",
-                    path=path,
-                    line=line,
-                    column=column,
-                    hint="Keep one, and delete the line `---` between them.",
-                )
+    return True
+
+
+def _check_events(text: str, path: str) -> None:
+    """Refuse, before anything is composed, what could cost much: aliases and deep nesting."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_C_LOADER):
+        if getattr(event, "anchor", None):
+            raise alias_error(event, path)
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise LeafError(
-                f"Lists and mappings are nested more than {MAX_DEPTH} deep.",
-                rule="depth",
-                path=path,
-                line=line,
-                column=column,
-                hint="A leaf needs fewer than ten levels.",
-            )
+            raise depth_error(event, path)
 
 
-def _build(text: str, path: str, loader_class: Any) -> tuple[Source, list[Finding]]:
-    loader = loader_class(text)
+class _GuardedLoader(yaml.SafeLoader):
+    """The reference parser, refusing aliases and deep nesting while it composes."""
+
+    def __init__(self, text: str, path: str) -> None:
+        super().__init__(text)
+        self._path = path
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "anchor", None):
+            raise alias_error(event, self._path)
+        self._depth += 1
+        if self._depth > MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent):
+            raise depth_error(event, self._path)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+def _build(loader: Any, text: str, path: str) -> Reading:
     try:
         root = loader.get_single_node()
         builder = _Builder(loader, path)
@@ -276,7 +286,7 @@ def _build(text: str, path: str, loader_class: Any) -> tuple[Source, list[Findin
     finally:
         loader.dispose()
     if root is None or data is None or data == {}:
-        line, column = _place(root.start_mark) if root is not None else (1, 1)
+        line, column = place(root.start_mark) if root is not None else (1, 1)
         raise LeafError(
             "The file is empty.",
             rule="empty",
@@ -285,7 +295,7 @@ def _build(text: str, path: str, loader_class: Any) -> tuple[Source, list[Findin
             column=column,
             hint="Fill it in, or delete the file.",
         )
-    return Source(path, data, root), builder.duplicates
+    return Reading(text, Source(path, data, root), tuple(builder.duplicates))
 
 
 class _Builder:
@@ -296,56 +306,70 @@ class _Builder:
         self._path = path
         self.duplicates: list[Finding] = []
 
-    def value(self, node: yaml.Node) -> Any:
+    def value(self, node: yaml.Node, depth: int = 1) -> Any:
+        tag = node.tag
         if isinstance(node, yaml.ScalarNode):
-            return node.value if node.tag == f"{_STANDARD}str" else self._scalar(node)
-        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_STANDARD}seq":
-            return [self.value(item) for item in node.value]
-        if isinstance(node, yaml.MappingNode) and node.tag == f"{_STANDARD}map":
-            return self._mapping(node)
-        raise self._error(node, f"The tag {_short(node.tag)} is not allowed.", "Delete it.")
+            return node.value if tag == _STR else self._scalar(node)
+        if depth > MAX_DEPTH:
+            raise depth_error(node, self._path)
+        if tag == _MAP and isinstance(node, yaml.MappingNode):
+            return self._mapping(node, depth + 1)
+        if tag == _SEQ and isinstance(node, yaml.SequenceNode):
+            return [self.value(item, depth + 1) for item in node.value]
+        raise self._error(node, f"The tag {_short(tag)} is not allowed.", "Delete it.")
 
-    def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         seen: set[str] = set()
+        odd = False
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._error(key, "A key must be text, not a list or mapping.", "Quote it.")
-            name = _key_text(key)
-            if name in seen:
-                line, column = _place(key.start_mark)
-                self.duplicates.append(
-                    Finding(
-                        "duplicate-key",
-                        "error",
-                        self._path,
-                        line,
-                        column,
-                        f"The key `{name[:60]}` stands twice in the same mapping.",
-                        "Keep one of them.",
-                    )
-                )
-            seen.add(name)
+            if key.value in seen:
+                self._duplicate(key)
+            seen.add(key.value)
+            odd = odd or key.tag != _STR
+        if not odd:
+            return {key.value: self.value(item, depth) for key, item in node.value}
         self._loader.flatten_mapping(node)
-        return {_key_text(key): self.value(item) for key, item in node.value}
+        for key, _ in node.value:
+            if key.tag != _STR:
+                self._scalar(key)  # a key that YAML cannot read is an error like any other value
+        return {_key_text(key): self.value(item, depth) for key, item in node.value}
+
+    def _duplicate(self, key: yaml.ScalarNode) -> None:
+        """Note a second key; merge keys and keys that are not written at all may stand twice."""
+        if key.value == "<<" or (not key.value and key.tag != _STR):
+            return
+        if len(self.duplicates) >= MAX_FINDINGS:
+            return
+        line, column = place(key.start_mark)
+        message = f"The key `{key.value[:60]}` stands twice in the same mapping."
+        hint = "Keep one of them."
+        self.duplicates.append(
+            Finding("duplicate-key", "error", self._path, line, column, message, hint)
+        )
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         kind = node.tag.removeprefix(_STANDARD)
         if kind in ("int", "float", "timestamp") and len(node.value) > MAX_NUMBER:
             raise self._error(node, f"A number of {len(node.value)} characters.", "Quote the text.")
+        if kind in ("merge", "value"):
+            message = f"`{node.value[:60]}` has a meaning of its own in YAML."
+            raise self._error(node, message, "Put the text in quotes.")
+        if kind not in _SCALARS:
+            message = f"The tag {_short(node.tag)} is not allowed."
+            raise self._error(node, message, "Put the text in quotes.")
         try:
             return self._loader.construct_object(node)
         except yaml.constructor.ConstructorError as error:
-            if kind in ("merge", "value"):
-                message = f"`{node.value}` has a meaning of its own in YAML."
-            else:
-                message = f"The tag {_short(node.tag)} is not allowed."
+            message = f"This is not what the tag {_short(node.tag)} says."
             raise self._error(node, message, "Put the text in quotes.") from error
         except _BAD_VALUE as error:
             message = f"`{node.value[:60]}` looks like a {kind} but cannot be read as one."
             raise self._error(node, message, "Put the text in quotes.") from error
 
     def _error(self, node: yaml.Node, message: str, hint: str) -> LeafError:
-        line, column = _place(node.start_mark)
+        line, column = place(node.start_mark)
         return LeafError(message, path=self._path, line=line, column=column, hint=hint)
 
 
@@ -358,32 +382,3 @@ def _key_text(key: yaml.Node) -> str:
 
 def _short(tag: str) -> str:
     return tag.replace(_STANDARD, "!!")[:60]
-
-
-def _place(mark: Any) -> tuple[int, int]:
-    return mark.line + 1, mark.column + 1
-
-
-def _explain(error: yaml.MarkedYAMLError, text: str, path: str) -> LeafError:
-    """The parser's error as a sentence for a person, at the place that needs mending."""
-    said = f"{error.context or ''} {error.problem or ''}"
-    # An open quotation mark shows at the file's end; where it began is where it is to be mended.
-    begun = "end of stream" in said or "scanning an a" in said
-    mark = (error.context_mark if begun else None) or error.problem_mark or error.context_mark
-    line, column = _place(mark) if mark is not None else (1, 1)
-    lines = text.split("\n")
-    content = lines[line - 1] if line <= len(lines) else ""
-    indent = content[: len(content) - len(content.lstrip())]
-    message = f"This is not valid YAML here ({error.problem})."
-    hint = "Look for missing quotes or wrong indentation on this line and the one before."
-    if "\t" in indent or content[column - 1 : column] == "\t":
-        message, hint = "A tab stands where YAML takes only spaces.", "Replace it by spaces."
-    elif "cannot start any token" in said:
-        message = f"Text may not start with `{content[column - 1 : column]}`."
-        hint = "Put the text in quotes."
-    else:
-        for part, meaning, mend in _MEANINGS:
-            if part in said:
-                message, hint = meaning, mend
-                break
-    return LeafError(message, path=path, line=line, column=column, hint=hint)

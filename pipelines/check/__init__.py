@@ -7,15 +7,15 @@ rule that crashes becomes a finding of rule ``internal`` and never stops the oth
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 from pipelines.check import (
     attribution,
     blank_text,
     case_clash,
+    compat,
     created_by,
     cut_text,
     document_commit,
@@ -43,25 +43,17 @@ from pipelines.check import (
     whitespace,
 )
 from pipelines.check.exceptions import excused, unneeded
+from pipelines.check.leafwise import INTERNAL, check_leaf, guarded
+from pipelines.check.parallel import WORTH_IT, check_in_parallel
 from pipelines.check.policy import Policy as Policy
 from pipelines.check.policy import load_policy as load_policy
 from pipelines.check.readable import found_by_reader
-from pipelines.check.subject import (
-    AcrossRule,
-    Comparison,
-    LeafRule,
-    Rule,
-    TreeRule,
-    read_subject,
-    read_tree,
-)
+from pipelines.check.strays import strays_among
+from pipelines.check.subject import AcrossRule, Comparison, Mode, Rule, TreeRule, read_tree
 from pipelines.check.subject import CheckResult as CheckResult
-from pipelines.leaves import LEAF_FILE
+from pipelines.findings import Finding, Tree
 from pipelines.near.entries import LeafEntries
-from pipelines.records import Finding, Tree
-
-INTERNAL = "internal"
-_Yield = TypeVar("_Yield", bound=Finding | LeafEntries)
+from pipelines.work_tree import WorkTree
 
 RULES: dict[str, Rule] = {
     "file-name": file_name.RULE,
@@ -103,6 +95,20 @@ RULES: dict[str, Rule] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class How:
+    """``compat``: a name in ``MODES``; ``jobs``: in how many processes at most."""
+
+    compat: str = ""
+    jobs: int = 1
+
+
+PLAINLY = How()
+
+# What `--compat` may name; "" is the plain check.
+MODES: dict[str, Mode] = {"": Mode(RULES), "instructlab": compat.COMPAT}
+
+
 def check(
     tree: Tree,
     policy: Policy,
@@ -110,6 +116,7 @@ def check(
     prefix: str = "",
     *,
     rules: Mapping[str, Rule] = RULES,
+    how: How = PLAINLY,
     comparison: Comparison | None = None,
 ) -> CheckResult:
     """Apply every rule to the leaves that ``paths`` (files or folders, from the root) touch.
@@ -118,66 +125,59 @@ def check(
     finding. Rules about names look at the whole tree and report what ``paths`` touch.
     Leaves are compared with each other where a ``comparison`` is given.
     """
+    mode = MODES[how.compat] if how.compat else Mode(rules)
     wanted = None if paths is None else {_cleaned(path) for path in paths}
     names = read_tree(tree)
     leaves = [leaf for leaf in names.leaves if wanted is None or _touches(leaf, wanted)]
     findings = [
         finding
-        for rule_id, rule in rules.items()
+        for rule_id, rule in mode.rules.items()
         if isinstance(rule, TreeRule)
-        for finding in _guarded(rule_id, "", partial(rule.check, names, policy))
+        for finding in guarded(rule_id, "", partial(rule.check, names, policy))
         if wanted is None or finding.rule == INTERNAL or _beside(finding.path, wanted)
     ]
-    for leaf in leaves:
-        for found in _check_leaf(tree, leaf, names.files, policy, rules):
-            if isinstance(found, Finding):
-                findings.append(found)
-            elif comparison is not None:
-                comparison.add(found)
-    if comparison is not None and any(isinstance(rule, AcrossRule) for rule in rules.values()):
+    strays = strays_among(tree, wanted or (), set(names.leaves))
+    findings.extend(finding for stray in strays for finding in stray.findings(how.compat))
+    outside = [stray.leaf for stray in strays if stray.there]
+    for found in _check_leaves(tree, [*leaves, *outside], names.files, policy, (mode, how)):
+        if isinstance(found, Finding):
+            findings.append(found)
+        elif comparison is not None:
+            comparison.add(found)
+    if comparison is not None and any(isinstance(r, AcrossRule) for r in mode.rules.values()):
         compare = partial(comparison.findings, tree, names, prefix)
-        findings.extend(_guarded("near-duplicate", "", compare))
+        findings.extend(guarded("near-duplicate", "", compare))
+    told = _excused(findings, policy, mode, prefix, whole=wanted is None or "" in wanted)
+    told.sort(key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
+    return CheckResult(len(leaves) + len(outside), tuple(told))
+
+
+def _excused(
+    findings: list[Finding], policy: Policy, mode: Mode, prefix: str, *, whole: bool
+) -> list[Finding]:
+    """The findings that no exception of the policy covers, with ``prefix``; upstream knows none."""
+    if mode.compat:
+        return [_prefixed(finding, prefix) for finding in findings]
     kept, needed = excused(findings, policy)
     told = [_prefixed(finding, prefix) for finding in kept]
-    if wanted is None or "" in wanted:
-        told += unneeded(policy, needed, RULES, rules)
-    told.sort(key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
-    return CheckResult(len(leaves), tuple(told))
+    return [*told, *unneeded(policy, needed, RULES, mode.rules)] if whole else told
 
 
-def _check_leaf(
-    tree: Tree, leaf: str, files: Sequence[str], policy: Policy, rules: Mapping[str, Rule]
+def _check_leaves(
+    tree: Tree,
+    leaves: Sequence[str],
+    files: Sequence[str],
+    policy: Policy,
+    manner: tuple[Mode, How],
 ) -> Iterator[Finding | LeafEntries]:
-    """What the rules find in one leaf, and what they take from it to compare it with others."""
-    file = posixpath.join(leaf, LEAF_FILE)
-    try:
-        subject = read_subject(tree, leaf, files)
-    except OSError as error:
-        message = f"The file cannot be read: {error.strerror or 'it is not a regular file'}."
-        yield Finding("file-name", "error", file, 1, 1, message)
+    """Leaf by leaf here, or in several processes where that pays and each could build its tree."""
+    mode, how = manner
+    known = how.compat or mode.rules is RULES
+    if how.jobs > 1 and len(leaves) >= WORTH_IT and known and isinstance(tree, WorkTree):
+        yield from check_in_parallel(tree.root, leaves, files, policy, (how.compat, how.jobs))
         return
-    except Exception as error:
-        yield _internal("reading", file, error)
-        return
-    for rule_id, rule in rules.items():
-        if isinstance(rule, LeafRule | AcrossRule):
-            yield from _guarded(rule_id, file, partial(rule.check, subject, policy))
-
-
-def _guarded(
-    rule_id: str, path: str, run: Callable[[], Iterable[_Yield]]
-) -> Iterator[_Yield | Finding]:
-    """The findings of one rule up to its end, or up to its crash and that as one more."""
-    try:
-        yield from run()
-    except Exception as error:
-        yield _internal(rule_id, path, error)
-
-
-def _internal(rule_id: str, path: str, error: Exception) -> Finding:
-    message = f"The rule {rule_id} crashed here ({type(error).__name__}: {error})."
-    hint = "The fault is Graft's, not the leaf's: please report it."
-    return Finding(INTERNAL, "error", path, 1, 1, message, hint)
+    for leaf in leaves:
+        yield from check_leaf(tree, leaf, files, policy, mode)
 
 
 def _cleaned(path: str) -> str:

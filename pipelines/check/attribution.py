@@ -10,7 +10,7 @@ from pipelines.check.passages import file_text
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding, Severity
+from pipelines.findings import Finding, Severity
 
 _HINT = (
     "Write one with `Title of work:`, `Link to work:`, `License of the work:`, `Creator names:`."

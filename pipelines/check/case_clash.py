@@ -14,7 +14,7 @@ from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import TreeRule, TreeSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 
 def check(tree: TreeSubject, policy: Policy) -> Iterator[Finding]:

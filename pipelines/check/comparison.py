@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pipelines.check.near_duplicates import gather
 from pipelines.check.subject import TreeSubject, read_subject
 from pipelines.check.twin_findings import worded
+from pipelines.findings import Finding, Tree
 from pipelines.near.entries import LeafEntries
 from pipelines.near.index import Index, Twin
-from pipelines.records import Finding, Tree
 
 # How many entries are held in memory before they are written, and how many leaves that resemble the
 # checked ones are read again to see that the index is still right about them.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 _ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
 

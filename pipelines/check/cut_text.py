@@ -11,7 +11,7 @@ from pipelines.check.places import offset_place, scalars
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import describe
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 _PROSE = frozenset(
     ("question", "answer", "context", "task_description", "domain", "document_outline")

@@ -10,7 +10,7 @@ from pipelines.check.passages import document_block
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.I)
 _SHORT = re.compile(r"[0-9a-f]{4,63}", re.I)

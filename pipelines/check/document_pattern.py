@@ -10,7 +10,7 @@ from pipelines.check.passages import document_block
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")

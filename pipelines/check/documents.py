@@ -10,8 +10,8 @@ from pipelines.check.passages import file_text
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.leaves import is_knowledge, match_documents
-from pipelines.records import Finding
+from pipelines.findings import Finding
+from pipelines.leaf_files import is_knowledge, match_documents
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:

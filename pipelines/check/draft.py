@@ -8,7 +8,7 @@ from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.drafts import draft_line
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:

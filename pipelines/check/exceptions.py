@@ -12,8 +12,8 @@ from functools import lru_cache
 
 from pipelines.check.about import About
 from pipelines.check.schemas import show
+from pipelines.findings import Finding
 from pipelines.policy import Exemption, Policy
-from pipelines.records import Finding
 
 ID = "exception"
 ABOUT = About(

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.subject import TreeRule, TreeSubject
-from pipelines.leaves import ATTRIBUTION_FILE, LEAF_FILE
-from pipelines.records import Finding
+from pipelines.findings import Finding
+from pipelines.leaf_files import ATTRIBUTION_FILE, LEAF_FILE
 
 
 def check(tree: TreeSubject, policy: Policy) -> Iterator[Finding]:

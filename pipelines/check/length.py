@@ -9,7 +9,7 @@ from pipelines.check.passages import contexts, knows, pairs
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import describe
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 from pipelines.text import count_words
 
 

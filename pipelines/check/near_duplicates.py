@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.subject import AcrossRule, LeafSubject
-from pipelines.leaves import is_knowledge
+from pipelines.leaf_files import is_knowledge
 from pipelines.near.entries import Entry, EntryKind, LeafEntries
 from pipelines.yaml_source import Source
 

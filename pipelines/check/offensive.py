@@ -15,7 +15,7 @@ from pipelines.check.passages import MOST, place
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.check.vocabulary import lexicon, mentions
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 # Latin letters are turned by 13 places, so that nobody has to read them who only looks for code.
 _TURNED = (

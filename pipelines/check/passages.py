@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pipelines.check.places import offset_place, place_in
 from pipelines.check.subject import LeafSubject
-from pipelines.leaves import is_knowledge, match_documents
+from pipelines.leaf_files import is_knowledge, match_documents
 from pipelines.yaml_source import normalise_newlines
 
 # Findings of one rule in one leaf. More would help nobody, and a hostile file could ask for thousands.

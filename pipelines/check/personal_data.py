@@ -14,7 +14,7 @@ from pipelines.check.about import About
 from pipelines.check.passages import MOST, Passage, everything, place
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 _EMAIL = re.compile(r"(?<![\w.+/:-])[\w.+-]+@((?:[\w-]+\.)+[^\W\d_]{2,})(?![\w@])")
 # Domains that are kept for examples (RFC 2606), code forges' sign-ins and no-reply addresses.

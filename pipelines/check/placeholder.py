@@ -11,7 +11,7 @@ from pipelines.check.passages import MOST, Passage, attribution, documents, plac
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import describe, show
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 from pipelines.text import normalise
 
 # Nobody means these, whatever field they fill: dots, and words that say "later".

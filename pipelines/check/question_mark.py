@@ -14,7 +14,7 @@ from pipelines.check.passages import pairs
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import describe, show
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 _MARKS = re.compile("[?？؟՞፧⸮⁇⁈⁉‽﹖꘏\u037e⳺⳻꛷𞥟]")
 _GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")

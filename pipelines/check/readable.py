@@ -12,8 +12,9 @@ from dataclasses import replace
 from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
-from pipelines.yaml_source import MAX_DEPTH, MAX_KILOBYTES
+from pipelines.findings import Finding
+from pipelines.yaml_problems import MAX_DEPTH
+from pipelines.yaml_source import MAX_KILOBYTES
 
 ABOUT = {
     "size": About(

@@ -17,7 +17,7 @@ from pipelines.check.subject import LeafRule, LeafSubject, Rule
 from pipelines.documents import Library
 from pipelines.documents.convert import format_of, to_markdown
 from pipelines.errors import DocumentError, GraftError
-from pipelines.leaves import is_knowledge, match_documents
+from pipelines.leaf_files import is_knowledge, match_documents
 from pipelines.records import DocumentRef, Finding
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from pipelines.check.subject import CheckResult
-from pipelines.records import Finding, as_json
+from pipelines.findings import Finding, as_json
 
 
 def as_text(result: CheckResult, *, colour: bool = False) -> str:

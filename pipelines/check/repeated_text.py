@@ -14,7 +14,7 @@ from pipelines.check.passages import At, contexts, knows, pairs
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import describe
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """JSON Schemas and what their violations mean to a person.
 
 In: plain values and the name of a schema (``schema/NAME.json``). Out: ``Violation`` s: the path of
-the value, one plain sentence and how to mend it; never jsonschema's own words.
+the value, one plain sentence and how to mend it; never jsonschema's own words. jsonschema-rs says at
+once that all is well; jsonschema, slow to import and to run, is asked only when it does not.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import difflib
 import functools
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import GraftError
-from pipelines.yaml_source import Source
+from pipelines.yaml_source import MAX_FINDINGS, Source
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -56,10 +57,15 @@ class Violation:
 
 
 def violations(data: object, name: str) -> list[Violation]:
-    """Every breach of the schema ``name``, in the schema's order."""
+    """The breaches of the schema ``name``, in the schema's order; of very many, the first."""
+    if _surely_valid(data, name):
+        return []
     found: dict[Violation, None] = {}
     for error in _validator(name).iter_errors(data):
-        found.update(dict.fromkeys(_explain(error)))
+        for violation in _explain(error):
+            found[violation] = None
+            if len(found) == MAX_FINDINGS:
+                return list(found)
     return list(found)
 
 
@@ -74,9 +80,24 @@ def load_schema(name: str) -> dict[str, Any]:
     raise GraftError(f"The schema {name}.json is missing from this installation; install it again.")
 
 
+def _surely_valid(data: object, name: str) -> bool:
+    try:
+        return bool(_verdict(name)(data))
+    except (ValueError, TypeError):
+        # Dates, bytes and keys that are no text are beyond it: jsonschema decides.
+        return False
+
+
+@functools.cache
+def _verdict(name: str) -> Callable[[object], bool]:
+    from jsonschema_rs import Draft202012Validator
+
+    return Draft202012Validator(load_schema(name)).is_valid
+
+
 @functools.cache
 def _validator(name: str) -> Any:
-    # Half of a check's start-up time is this import: it waits until something is to be validated.
+    # This import takes longer than all else that a check does: it waits until something is wrong.
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
@@ -90,12 +111,20 @@ def _unique_items(_: Any, unique: bool, items: Any, __: Any) -> Iterator[Validat
     """In place of jsonschema's, which compares every pair: a hostile file costs it minutes."""
     from jsonschema.exceptions import ValidationError
 
-    seen: dict[str, int] = {}
+    seen: dict[Hashable, int] = {}
     for index, item in enumerate(items if unique and isinstance(items, list) else ()):
-        form = json.dumps(item, sort_keys=True, default=repr)
-        first = seen.setdefault(form, index)
+        first = seen.setdefault(_form(item), index)
         if first != index:
             yield ValidationError(str(first), path=[index])
+
+
+def _form(value: object) -> Hashable:
+    """Equal for what JSON Schema calls equal: 1 and 1.0 are, 1 and true are not."""
+    if isinstance(value, dict):
+        return "map", frozenset((key, _form(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return "list", tuple(_form(item) for item in value)
+    return isinstance(value, bool), value
 
 
 def _explain(error: ValidationError) -> Iterator[Violation]:

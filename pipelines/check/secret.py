@@ -17,7 +17,7 @@ from pipelines.check.passages import MOST, Passage, attribution, documents
 from pipelines.check.places import offset_place
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 # Kind, words one of which must stand somewhere for the pattern to be worth a try, the pattern; group 1
 # is the secret part. `re` makes them ready on first use, which most checks never come to.

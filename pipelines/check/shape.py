@@ -8,17 +8,22 @@ from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show, violations
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.leaves import is_knowledge, version_of
-from pipelines.records import Finding
+from pipelines.findings import Finding
+from pipelines.leaf_files import is_knowledge, version_of
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
     """Yield each violation at its own place."""
+    if leaf.source is not None:
+        yield from check_as(leaf, knowledge=is_knowledge(leaf.path, leaf.source.data))
+
+
+def check_as(leaf: LeafSubject, *, knowledge: bool) -> Iterator[Finding]:
+    """The same for whoever decides in another way whether the leaf is knowledge."""
     if leaf.source is None:
         return
     data = leaf.source.data
     version = version_of(data)
-    knowledge = is_knowledge(leaf.path, data)
     if not isinstance(data, dict):
         message = "The top of the file must be keys with values, such as `version: 3`."
         yield Finding("schema", "error", leaf.file, *leaf.source.value_at(()), message)

@@ -14,8 +14,8 @@ from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import TreeRule, TreeSubject
-from pipelines.leaves import LEAF_FILE
-from pipelines.records import Finding
+from pipelines.findings import Finding
+from pipelines.leaf_files import LEAF_FILE
 
 _SHORTEST = 6
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import bisect
 import posixpath
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pipelines.check.about import About
 from pipelines.check.policy import Policy
-from pipelines.leaves import ATTRIBUTION_FILE, LEAF_FILE, ROOTS, version_of
+from pipelines.findings import Finding, Tree
+from pipelines.leaf_files import ATTRIBUTION_FILE, LEAF_FILE, ROOTS, version_of
 from pipelines.near.entries import LeafEntries
-from pipelines.records import Finding, Tree
 from pipelines.yaml_source import Reading, Source, read_yaml
 
 
@@ -103,6 +103,14 @@ class Comparison(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Mode:
+    """Which rules run, and whether files are read as instructlab-schema reads them."""
+
+    rules: Mapping[str, Rule]
+    compat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """How many leaves were checked, and the findings by path, line and column."""
 
@@ -124,9 +132,17 @@ def read_tree(tree: Tree) -> TreeSubject:
     return TreeSubject(files, tuple(leaves))
 
 
-def read_subject(tree: Tree, path: str, files: Sequence[str]) -> LeafSubject:
-    """Read one leaf; ``files`` are the tree's, sorted. ``OSError`` where it cannot be read."""
+def files_below(files: Sequence[str], folder: str) -> tuple[str, ...]:
+    """Those of ``files``, which are sorted, that lie below ``folder``."""
     # "0" follows "/": all that lies between is below the folder.
-    first, last = (bisect.bisect_left(files, path + end) for end in "/0")
+    first, last = (bisect.bisect_left(files, folder + end) for end in "/0")
+    return tuple(files[first:last])
+
+
+def read_subject(
+    tree: Tree, path: str, files: Sequence[str], *, compat: bool = False
+) -> LeafSubject:
+    """Read one leaf; ``files`` are the tree's, sorted. ``OSError`` where it cannot be read."""
     file = posixpath.join(path, LEAF_FILE)
-    return LeafSubject(tree, path, read_yaml(tree.read(file), file), tuple(files[first:last]))
+    reading = read_yaml(tree.read(file), file, compat=compat)
+    return LeafSubject(tree, path, reading, files_below(files, path))

@@ -10,7 +10,7 @@ from pipelines.check.policy import Policy
 from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.check.vocabulary import lexicon, mentions
-from pipelines.records import Finding
+from pipelines.findings import Finding
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:

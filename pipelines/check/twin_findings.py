@@ -9,9 +9,9 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from pipelines.leaves import LEAF_FILE
+from pipelines.findings import Finding
+from pipelines.leaf_files import LEAF_FILE
 from pipelines.near.index import PLACES, Index, Place, Twin
-from pipelines.records import Finding
 
 # A leaf is a twin where it shares this part of its questions or contexts, and at least so many.
 SHARE = 1 / 3

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.records import Finding, Severity
+from pipelines.findings import Finding, Severity
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
     """Yield a finding for each such line."""
     text = leaf.reading.text
-    if not text:
+    if not text or (" \n" not in text and "\t\n" not in text and text.endswith("\n")):
         return
     severity: Severity = "warning" if leaf.lenient else "error"
     lines = text.split("\n")

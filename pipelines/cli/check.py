@@ -7,7 +7,7 @@ import contextlib
 import os
 import posixpath
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,13 +55,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="branches to compare with too, such as open pull requests",
     )
+    parser.add_argument(
+        "--compat",
+        choices=("instructlab",),
+        default="",
+        help="give the verdict of instructlab-schema 0.4.2 and apply no rule of our own",
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
 
 
 def command(args: argparse.Namespace) -> int:
-    from pipelines.check import check
+    from pipelines.check import How, check
+    from pipelines.check.parallel import processors
     from pipelines.check.render import FORMATS, as_text, wants_colour
     from pipelines.cli.near import compared
-    from pipelines.leaves import WorkTree
+    from pipelines.work_tree import WorkTree
 
     root = taxonomy(args)
     accepted = _policy(args, root)
@@ -69,14 +77,15 @@ def command(args: argparse.Namespace) -> int:
     if args.documents or args.outdated:
         from pipelines.check.remote import remote_rules
 
-        rules |= remote_rules(cache(), accepted, fetch=args.documents, outdated=args.outdated)
+        remote = remote_rules(cache(), accepted, fetch=args.documents, outdated=args.outdated)
+        rules = {**rules, **remote}
     paths = [below(path, root) for path in args.paths] or None
-    result = compared(
-        partial(check, WorkTree(root), accepted, paths, prefix(root), rules=rules),
-        root,
-        whole=paths is None or "." in paths,
-        also=args.also,
-    )
+    how = How(args.compat, args.jobs or processors())
+    run = partial(check, WorkTree(root), accepted, paths, prefix(root), rules=rules, how=how)
+    if args.compat:
+        result = run()
+    else:
+        result = compared(run, root, whole=paths is None or "." in paths, also=args.also)
     if args.format == "text":
         print(as_text(result, colour=wants_colour(sys.stdout, os.environ)), end="")
     else:
@@ -119,11 +128,11 @@ def _policy_of_commit(args: argparse.Namespace, root: Path) -> Policy:
     return Policy()
 
 
-def _rules(names: Sequence[str] | None) -> dict[str, Rule]:
-    """The rules of these ids; all of them without any."""
+def _rules(names: Sequence[str] | None) -> Mapping[str, Rule]:
+    """The rules of these ids; without any ``RULES`` itself, which worker processes know."""
     from pipelines.check import RULES
 
     for name in names or ():
         if name not in RULES:
             raise UsageError(f"There is no rule {name}; the rules are: {', '.join(RULES)}.")
-    return {name: RULES[name] for name in names or RULES}
+    return {name: RULES[name] for name in names} if names else RULES

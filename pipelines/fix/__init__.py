@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.errors import GraftError
+from pipelines.findings import Finding
 from pipelines.fix.in_place import write_in_place
 from pipelines.fix.leaf import Mended, mend_attribution, mend_leaf
 from pipelines.fix.leaf import Repairs as Repairs
-from pipelines.leaves import ATTRIBUTION_FILE, LEAF_FILE, ROOTS, WorkTree
-from pipelines.records import Finding
+from pipelines.leaf_files import ATTRIBUTION_FILE, LEAF_FILE, ROOTS
+from pipelines.work_tree import WorkTree
 from pipelines.yaml_source import MAX_KILOBYTES
 
 

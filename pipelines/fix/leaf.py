@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.attribution import parse_attribution
+from pipelines.findings import Finding
 from pipelines.fix.layout import is_laid_out, lay_out
 from pipelines.fix.quoting import only_quotes_added, quote, unquoted
 from pipelines.fix.spaces import spaces_in_texts, tidy
-from pipelines.records import Finding
 from pipelines.yaml_source import Source, normalise_newlines, read_yaml
 
 

@@ -121,15 +121,18 @@ def test_foundational_skills_need_no_version(tmp_path: Path) -> None:
 
 def test_many_distinct_seeds_are_compared_in_linear_time(tmp_path: Path) -> None:
     # Each pair compared would be more than 100 million comparisons, which take minutes.
-    many = "".join(f"  - {{a: {number}}}\n" for number in range(15_000))
-    write_skill(tmp_path, skill(seeds=0) + many)
-    assert [f.rule for f in run(tmp_path).findings].count("schema") == 45_000
+    many = "".join(f"  - {{question: q, answer: a{number}}}\n" for number in range(7_000))
+    again = "  - {question: q, answer: a0}\n"
+    write_skill(tmp_path, skill(seeds=0) + many + again)
+    (finding,) = (found for found in run(tmp_path).findings if found.rule == "schema")
+    assert finding.line == 4 + 7_001
 
 
 def test_many_unknown_keys_are_placed_in_linear_time(tmp_path: Path) -> None:
     write_skill(tmp_path, skill() + "".join(f"k{number}: 1\n" for number in range(20_000)))
     findings = [finding for finding in run(tmp_path).findings if finding.rule == "schema"]
-    assert [finding.line for finding in findings] == list(range(15, 20_015))
+    # Of very many the first hundred are told.
+    assert [finding.line for finding in findings] == list(range(15, 115))
 
 
 def test_repeated_seeds_name_the_one_they_repeat(tmp_path: Path) -> None:

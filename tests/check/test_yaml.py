@@ -115,7 +115,8 @@ def test_a_tab_is_called_a_tab(tmp_path: Path, content: str) -> None:
 
 
 def test_what_the_reader_finds_has_a_rule(tmp_path: Path) -> None:
-    source = (Path(__file__).parents[2] / "pipelines/yaml_source.py").read_text()
+    package = Path(__file__).parents[2] / "pipelines"
+    source = "".join((package / f"yaml_{part}.py").read_text() for part in ("source", "problems"))
     for rule in ("size", "encoding", "alias", "depth", "empty", "duplicate-key"):
         assert f'"{rule}"' in source
         assert rule in RULES
