@@ -30,7 +30,8 @@ def lineage_key(recipe: Recipe, base: BaseModel) -> str:
 
     The base's revision is the digest of its files, tokenizer and chat template among them.
     """
-    shape = [recipe.train.rank, recipe.train.alpha, recipe.train.train_embeddings, "all-linear"]
+    train = recipe.train
+    shape = [train.rank, train.alpha, train.train_embeddings, train.targets]
     return digest([base.id, base.revision, shape])
 
 

@@ -69,6 +69,7 @@ class Train:
 
     rank: int
     alpha: int
+    targets: Literal["all", "mlp"]
     epochs: int
     rate: float
     embedding_rate: float

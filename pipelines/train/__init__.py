@@ -25,6 +25,12 @@ from pipelines.train.data import Batch, Encoded, batches, encode
 from pipelines.train.loop import Say, scratch_optimizers, train
 from pipelines.train.student import fresh_model, train_tokenizer
 
+# What a recipe's `targets` mean to peft; the names are those of Llama-like architectures.
+TARGETS: dict[str, str | list[str]] = {
+    "all": "all-linear",
+    "mlp": ["gate_proj", "up_proj", "down_proj"],
+}
+
 Conversations = Mapping[str, Sequence[tuple[Message, ...]]]
 
 
@@ -137,7 +143,7 @@ def _with_adapter(base: Path, adapter: Path | None, recipe: Recipe) -> PeftModel
         r=recipe.train.rank,
         lora_alpha=recipe.train.alpha,
         lora_dropout=recipe.train.dropout,
-        target_modules="all-linear",
+        target_modules=TARGETS[recipe.train.targets],
         modules_to_save=["embed_tokens"] if embeddings else None,
         ensure_weight_tying=embeddings,
         task_type="CAUSAL_LM",
