@@ -283,17 +283,22 @@ def table(found: Sequence[Figures]) -> str:
     )
 
 
+def lines(sizes: Sequence[int] = SIZES, runs: int = RUNS, *, large: bool = True) -> Iterator[str]:
+    """All figures as Markdown; ``large``: those of a large work tree too."""
+    yield table(measure(sizes, runs))
+    if large:
+        yield f"\nWork tree of {WORK_TREE:,} leaves:\n"
+        for name, value in measure_work_tree().items():
+            yield f"- {name}: {value:.0f} ms"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("leaves", nargs="*", type=int, default=list(SIZES), metavar="LEAVES")
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--no-work-tree", action="store_true", help="spare the large checkout")
     args = parser.parse_args()
-    print(table(measure(args.leaves, args.runs)))
-    if not args.no_work_tree:
-        print(f"\nWork tree of {WORK_TREE:,} leaves:")
-        for name, value in measure_work_tree().items():
-            print(f"- {name}: {value:.0f} ms")
+    print("\n".join(lines(args.leaves, args.runs, large=not args.no_work_tree)))
     return 0
 
 

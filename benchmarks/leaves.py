@@ -2,8 +2,8 @@
 
     python benchmarks/leaves.py [SUBJECT …]
 
-A subject is a module of this folder with ``measure() -> Iterator[str]``, which yields lines of Markdown,
-and a line in ``SUBJECTS``. Ratios are taken side by side in one run; figures of several runs do not mix.
+A subject is a module of this folder with a function that yields lines of Markdown, and a line in
+``SUBJECTS``. Ratios are taken side by side in one run; figures of several runs do not mix.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 SUBJECTS = {
-    "check": "benchmarks.leaves_check",
-    "start": "benchmarks.leaves_start",
+    "check": ("benchmarks.leaves_check", "measure"),
+    "start": ("benchmarks.leaves_start", "measure"),
+    "near": ("benchmarks.near", "lines"),
+    "diff": ("benchmarks.diff", "lines"),
 }
 
 
@@ -34,7 +36,8 @@ def main(words: list[str]) -> int:
     )
     for name in words or SUBJECTS:
         print(f"\n## {name}\n")
-        for line in importlib.import_module(SUBJECTS[name]).measure():
+        module, function = SUBJECTS[name]
+        for line in getattr(importlib.import_module(module), function)():
             print(line, flush=True)
     return 0
 

@@ -212,14 +212,17 @@ def rows(found: Figures) -> Iterator[str]:
     yield f"| peak memory of the process | {against} | {found.peak_mb:.0f} MB |"
 
 
-def main() -> int:
-    """Measure and print a Markdown table."""
-    questions = int(sys.argv[1]) if len(sys.argv) > 1 else QUESTIONS
+def lines(questions: int = QUESTIONS) -> Iterator[str]:
+    """A Markdown table of all figures."""
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), questions)
-    print("| what | against | measured |\n|---|---|---|")
-    print("\n".join(rows(found)))
-    print(f"\n{found.findings} findings.")
+    yield "| what | against | measured |\n|---|---|---|"
+    yield from rows(found)
+    yield f"\n{found.findings} findings."
+
+
+def main() -> int:
+    print("\n".join(lines(*map(int, sys.argv[1:2]))))
     return 0
 
 
