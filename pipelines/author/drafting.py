@@ -93,7 +93,7 @@ def _call(chunk: Chunk, teacher: Teacher) -> Call:
     prompt = _PROMPT.read_text(encoding="utf-8")
     filled = re.sub(r"\{\{ (\w+) \}\}", lambda slot: values[slot[1]], prompt)
     messages = (Message("user", filled),)
-    return Call("ask_document", values, messages, teacher.model, teacher.revision)
+    return Call("draft_document", values, messages, teacher.model, teacher.revision)
 
 
 def _seeds(

@@ -64,6 +64,19 @@ def _ask_document(variables: Variables, rng: random.Random) -> str:
     return _tagged(rows)
 
 
+def _draft_document(variables: Variables, rng: random.Random) -> str:
+    """Questions for a person to choose from: by the clauses' grammar, nothing loosened or left out."""
+    title = content_words(variables["title"])
+    rows = []
+    for _ in range(int(variables["phrasings"])):
+        memory = Memory(variables["title"])
+        for sentence in sentences(variables["chunk"]):
+            for asked, answer in pairs(sentence, memory, rng):
+                if worth(answer, title) >= 0.4:
+                    rows.append({"question": asked, "answer": answer})
+    return _tagged(rows)
+
+
 def _by_clause(
     sentence: str, memory: Memory, title: list[str], rng: random.Random
 ) -> list[tuple[str, str]]:
@@ -144,6 +157,7 @@ def _exchanged(row: Mapping[str, str], rng: random.Random) -> dict[str, str] | N
 
 TASKS: dict[str, Callable[[Variables, random.Random], str]] = {
     "ask_document": _ask_document,
+    "draft_document": _draft_document,
     "rephrase_seed": _rephrase_seed,
     "vary_context": _vary_context,
 }
