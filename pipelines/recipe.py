@@ -58,7 +58,7 @@ class Bootstrap:
 class Generate:
     """How much data a leaf gives: questions a fact and shown seed, other wordings a seed, words a chunk."""
 
-    phrasings: int
+    wordings: int
     rephrasings: int
     chunk_words: int
 

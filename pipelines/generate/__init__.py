@@ -9,6 +9,7 @@ and answers give the same bytes whatever was asked before.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,9 +177,11 @@ def _calls(
                 yield _call(flow, values, recipe), Row({}, "", seed.id)
         return
     pieces = [c for d in read(leaf) for c in chunks(d, recipe.generate.chunk_words)]
+    # A leaf with few seeds asks more of each: release zero must know its facts to keep them.
+    phrasings = math.ceil(recipe.generate.wordings / max(1, len(shown)))
     for chunk in pieces:
         for seed in shown:
-            values = _chunk_values(chunk, seed, recipe.generate.phrasings)
+            values = _chunk_values(chunk, seed, phrasings)
             span = (chunk.start, chunk.end)
             row = Row({}, "", seed.id, chunk.document, chunk.index, span, chunk.text)
             yield _call(flow, values, recipe), row
