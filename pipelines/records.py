@@ -371,23 +371,31 @@ class Manifest:
     @classmethod
     def from_json(cls, data: Json) -> Manifest:
         """The inverse of ``as_json``; ``KeyError`` or ``TypeError`` where the shape is another."""
-        leaves = {
-            leaf: ManifestLeaf(
-                entry["content_hash"],
-                entry["data_hash"],
-                ExamSplit(tuple(entry["exam"]["exam"]), tuple(entry["exam"]["shown"])),
-            )
-            for leaf, entry in data["leaves"].items()
-        }
-        made = {
-            "base_model": BaseModel(**data["base_model"]),
-            "leaves": leaves,
-            "retired": tuple(Retired(**entry) for entry in data["retired"]),
-            "files": {path: FileDigest(**entry) for path, entry in data["files"].items()},
-            "contributors": tuple(data["contributors"]),
-            "licences": tuple(data["licences"]),
-        }
-        return cls(**{**data, **made})
+        return cls(
+            release=data["release"],
+            previous=data["previous"],
+            continues=data["continues"],
+            taxonomy_commit=data["taxonomy_commit"],
+            recipe=data["recipe"],
+            base_model=BaseModel(**data["base_model"]),
+            lineage_key=data["lineage_key"],
+            input_digest=data["input_digest"],
+            leaves={
+                leaf: ManifestLeaf(
+                    entry["content_hash"],
+                    entry["data_hash"],
+                    ExamSplit(tuple(entry["exam"]["exam"]), tuple(entry["exam"]["shown"])),
+                )
+                for leaf, entry in data["leaves"].items()
+            },
+            retired=tuple(Retired(**entry) for entry in data["retired"]),
+            files={path: FileDigest(**entry) for path, entry in data["files"].items()},
+            evaluation=data["evaluation"],
+            contributors=tuple(data["contributors"]),
+            licences=tuple(data["licences"]),
+            demonstration=data["demonstration"],
+            created=data["created"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

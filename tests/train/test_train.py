@@ -145,7 +145,7 @@ def test_an_adapter_is_continued_and_stays_one_adapter(
 def test_continued_weights_begin_where_the_last_ones_ended(
     base: Path, adapter: Path, tmp_path: Path
 ) -> None:
-    still = replace(recipe(), train=replace(recipe().train, rate=0.0))
+    still = replace(recipe(), train=replace(recipe().train, rate=0.0, embedding_rate=0.0))
     adapt(base, adapter, {"d": rows("fjord", 3)}, {}, (), still, tmp_path, quiet)
     before, after = (load_file(p / "adapter_model.safetensors") for p in (adapter, tmp_path))
     assert before.keys() == after.keys()
