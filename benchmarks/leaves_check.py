@@ -73,7 +73,7 @@ def _compose(texts: list[bytes]) -> None:
 
 
 def _upstream(files: list[Path]) -> None:
-    from tests.support.upstream import real_verdict
+    from tests.support.instructlab import real_verdict
 
     with contextlib.redirect_stdout(io.StringIO()):
         assert not any(map(real_verdict, files))
