@@ -274,13 +274,13 @@ def _touches(commit: pygit2.Commit, wanted: set[str]) -> bool:
 
 def _names_one(diff: pygit2.Diff, wanted: set[str]) -> bool:
     return any(
-        _isbelow(side.path, wanted)
+        _is_below(side.path, wanted)
         for delta in diff.deltas
         for side in (delta.old_file, delta.new_file)
     )
 
 
-def _isbelow(path: str, wanted: set[str]) -> bool:
+def _is_below(path: str, wanted: set[str]) -> bool:
     parts = path.split("/")
     return "" in wanted or any(
         "/".join(parts[:count]) in wanted for count in range(1, len(parts) + 1)
