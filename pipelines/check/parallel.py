@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.check.leafwise import check_leaf
 from pipelines.check.policy import Policy
@@ -18,6 +20,9 @@ from pipelines.errors import GraftError
 from pipelines.findings import Finding
 from pipelines.near.entries import LeafEntries
 from pipelines.work_tree import WorkTree
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 # Below this a check is over before a second process would have started.
 WORTH_IT = 600
@@ -44,48 +49,63 @@ def check_in_parallel(
     """
     # Only here: a small check never pays for these imports.
     import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing.connection import wait
 
     name, jobs = how
-    chunks = [
+    chunks = iter(
         [(leaf, files_below(files, leaf)) for leaf in leaves[start : start + _CHUNK]]
         for start in range(0, len(leaves), _CHUNK)
-    ]
-    # A fresh interpreter each: a fork would copy whatever threads and locks the caller has.
+    )
+    # A fresh interpreter each: a fork would copy whatever threads and locks the caller has. A pipe
+    # each: with a queue and its lock in common, one that is killed can leave the others waiting.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, _begin, (root, policy, name))
+    workers = {}
     try:
-        for found in pool.map(_check_chunk, chunks):
-            yield from found
-    except BrokenProcessPool:
+        for _, first in zip(range(jobs), chunks, strict=False):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(theirs, root, policy, name), daemon=True)
+            process.start()
+            theirs.close()
+            ours.send(first)
+            workers[ours] = process
+        waiting = list(workers)
+        while waiting:
+            ready = wait(waiting)
+            for ours in [connection for connection in waiting if connection in ready]:
+                found = ours.recv()
+                following = next(chunks, None)
+                if following is None:
+                    waiting.remove(ours)
+                else:
+                    ours.send(following)
+                yield from found
+    except (EOFError, OSError):
         raise GraftError(
             "A worker process was ended from outside or crashed, so not every leaf was checked; "
             "run again, with --jobs 1 where memory is short."
         ) from None
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for ours, process in workers.items():
+            ours.close()
+            process.terminate()
+            process.join()
 
 
-class _Worker:
-    """What a worker process keeps between chunks."""
-
-    tree: WorkTree
-    policy: Policy
-    mode: Mode
-
-
-def _begin(root: Path, policy: Policy, name: str) -> None:
+def _work(ours: Connection, root: Path, policy: Policy, name: str) -> None:
+    """A worker's life: chunks in, what was found in each out, until the other end is closed."""
     # Ctrl-C reaches every process: the first one answers it, and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from pipelines.check import MODES
 
-    _Worker.tree, _Worker.policy, _Worker.mode = WorkTree(root), policy, MODES[name]
+    tree, mode = WorkTree(root), MODES[name]
+    with suppress(EOFError, ConnectionError):
+        while True:
+            ours.send(_check_chunk(ours.recv(), tree, policy, mode))
 
 
-def _check_chunk(chunk: Sequence[_Part]) -> list[Finding | LeafEntries]:
+def _check_chunk(
+    chunk: Sequence[_Part], tree: WorkTree, policy: Policy, mode: Mode
+) -> list[Finding | LeafEntries]:
     return [
-        finding
-        for leaf, files in chunk
-        for finding in check_leaf(_Worker.tree, leaf, files, _Worker.policy, _Worker.mode)
+        finding for leaf, files in chunk for finding in check_leaf(tree, leaf, files, policy, mode)
     ]
