@@ -27,8 +27,18 @@ MARKER = "stage.json"
 
 def canonical_json(value: Any) -> bytes:
     """The one byte form of a value: sorted keys, no spaces, UTF-8. Hashes are taken over this."""
-    text = json.dumps(as_json(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    # The encoder asks only about what is not JSON already: a row is mostly plain text and lists.
+    text = json.dumps(
+        value, default=_plain, sort_keys=True, ensure_ascii=False, separators=(",", ":")
+    )
     return text.encode()
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """One level of a record or a mapping."""
+    if isinstance(record, Mapping):
+        return dict(record)
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def sha256(data: bytes) -> str:

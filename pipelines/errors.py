@@ -6,6 +6,7 @@
     │   └── DocumentError its document cannot be had: tells which key of `document` is at fault
     ├── RecipeError       a recipe cannot be understood
     ├── BackendError      a teacher, judge or student cannot answer
+    │   └── CallError     one call has no answer, however often it is asked: its row is set apart
     ├── TrainError        training cannot start or go on
     └── ReleaseError      a release cannot be read, verified or published
 
@@ -78,6 +79,10 @@ class RecipeError(GraftError):
 
 class BackendError(GraftError):
     """A teacher, judge or student that cannot answer."""
+
+
+class CallError(BackendError):
+    """One call that has no answer, however often it is asked."""
 
 
 class TrainError(GraftError):

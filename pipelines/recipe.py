@@ -77,6 +77,8 @@ class Train:
     tokens_per_step: int
     replay: float
     corrected_weight: float
+    corrected_rate: float
+    familiar: float
     train_embeddings: bool
 
 

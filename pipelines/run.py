@@ -27,7 +27,7 @@ from pipelines.artifacts import (
     stage,
     write_atomic,
 )
-from pipelines.backends import open_teacher
+from pipelines.backends import open_backend
 from pipelines.bundle import assemble, report_input
 from pipelines.documents import Library, documents
 from pipelines.errors import TrainError
@@ -35,7 +35,7 @@ from pipelines.evaluate import Answerer, evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.exam import items
 from pipelines.generate import VERSION as GENERATE_VERSION
-from pipelines.generate import data_key, generate, read_summary
+from pipelines.generate import Teaching, data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.job import Job, Say
 from pipelines.plan import first_plan, make_plan
@@ -173,16 +173,16 @@ def _generate(job: Job) -> dict[str, str]:
     if finished(place, inputs, GENERATE_VERSION):
         job.say("generate: finished before")
     else:
-        teacher = open_teacher(job.recipe.teacher)
         with (
             stage(
                 place, inputs=inputs, version=GENERATE_VERSION, section=job.recipe.generate
             ) as out,
-            Completions(job.options.cache / "calls.sqlite", teacher) as store,
+            Completions(job.options.cache / "calls.sqlite") as store,
         ):
             library = Library(job.options.cache, job.options.policy.documents)
             read = partial(documents, job.now.tree, library=library)
-            generate(todo, read, job.recipe, store, out, job.say)
+            teaching = Teaching(job.recipe, store, open_backend(job.recipe.teacher))
+            generate(todo, read, teaching, out, job.say)
             if store.set_aside:
                 job.say(f"generate: the call store was damaged and is set aside: {store.set_aside}")
             job.say(f"generate: {store.made} calls made, {store.reused} read back from the store")

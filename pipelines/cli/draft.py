@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pipelines.cli.authoring import from_root, given, leaf_flags, show_check, write_leaf
@@ -36,7 +37,7 @@ def command(args: argparse.Namespace) -> int:
     from pipelines.author.place import place, read_places, slug
     from pipelines.author.plant import read_document
     from pipelines.author.signoff import author_name
-    from pipelines.backends import open_teacher
+    from pipelines.backends import open_backend
     from pipelines.documents import Document
     from pipelines.generate.completions import Completions
     from pipelines.leaves import WorkTree
@@ -67,9 +68,10 @@ def command(args: argparse.Namespace) -> int:
     place("knowledge", path, places)  # before the teacher is asked
     recipe = load_recipe(args.recipe)
     store = Path(os.environ.get("GRAFT_CACHE", ".graft")) / "calls.sqlite"
-    with Completions(store, open_teacher(recipe.teacher)) as calls:
+    with Completions(store) as calls:
         source = Document(args.document, text, title)
-        found = draft(source, recipe.teacher, calls.answers, args.contexts)
+        answers = partial(calls.answers, backend=open_backend(recipe.teacher))
+        found = draft(source, recipe.teacher, answers, args.contexts)
     leaf = replace(leaf, outline=leaf.outline or found.outline, seeds=found.seeds)
     path = write_leaf(root, leaf, places, draft=True)
     code = show_check(root, path, commit=f"Draft the leaf {path}" if args.commit else "")

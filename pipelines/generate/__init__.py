@@ -8,78 +8,85 @@ and answers give the same bytes whatever was asked before.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.artifacts import canonical_json, digest, pretty_json, rows_to_bytes, sha256
-from pipelines.backends import Call
+from pipelines.backends import Answer, Backend, Call
 from pipelines.documents import CHUNKER_VERSION, Document, chunks
 from pipelines.documents.convert import versions
 from pipelines.errors import GraftError, LeafError
 from pipelines.exam import items, user_turn
 from pipelines.generate.completions import Completions
-from pipelines.generate.flow import FLOWS, Flow, load_flow
-from pipelines.generate.steps import FILTERS, Row, Setting, distinct_key, parse
+from pipelines.generate.engine import Passage
+from pipelines.generate.flow import FLOWS, load_flow
+from pipelines.generate.ledger import Book
+from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting
 from pipelines.recipe import Recipe
-from pipelines.records import (
-    Chunk,
-    ExamSplit,
-    Leaf,
-    Ledger,
-    LedgerStep,
-    Message,
-    Reject,
-    Sample,
-    Seed,
-    as_json,
-)
+from pipelines.records import Chunk, ExamSplit, Leaf, Message, Sample, Seed
 
 VERSION = 1
+LEAVES = 8  # under way at once, so that the last calls of one leaf keep no other waiting
 Say = Callable[[str], None]
 Read = Callable[[Leaf], Sequence[Document]]
+Work = Mapping[str, tuple[Leaf, ExamSplit]]
 
 
-@dataclass(slots=True)
-class _Book:
-    """What one run writes down as it goes: counts by (flow, step), and rejects."""
+@dataclass(frozen=True, slots=True)
+class Teaching:
+    """How questions are asked and answered: the recipe, the store, and who is behind it."""
 
-    steps: dict[tuple[str, str], LedgerStep] = field(default_factory=dict)
-    rejects: list[Reject] = field(default_factory=list)
+    recipe: Recipe
+    store: Completions
+    teacher: Backend
 
-    def add(self, step: LedgerStep) -> None:
-        old = self.steps.get((step.flow, step.step))
-        if old is not None:
-            counts = {
-                name: getattr(old, name) + getattr(step, name)
-                for name in LedgerStep.__dataclass_fields__
-                if name not in ("flow", "step")
-            }
-            step = LedgerStep(step.flow, step.step, **counts)
-        self.steps[step.flow, step.step] = step
+    def calls(self, step: Ask, row: Row) -> list[Call]:
+        """The calls of ``step`` for ``row``, one a sample."""
+        values = {name: row.columns[name] for name in step.variables}
+        messages = step.render(values)
+        asked = self.recipe.teacher
+        return [
+            Call(
+                step.name, values, messages, asked.model, asked.revision, step.sampling,
+                step.schema, sample,
+            )
+            for sample in range(step.samples)
+        ]  # fmt: skip
+
+    async def answer(self, step: Ask, call: Call) -> Answer:
+        return await self.store.answer(call, self.teacher)
 
 
-def generate(
-    work: Mapping[str, tuple[Leaf, ExamSplit]],
-    read: Read,
-    recipe: Recipe,
-    store: Completions,
-    out: Path,
-    say: Say,
-) -> None:
+def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) -> None:
     """Write the rows of every leaf of ``work`` (by content hash) into ``out``.
 
     ``GraftError`` where documents cannot be had, which is found out before the teacher is asked, and
     where a leaf that has shown seeds is left without a single row.
     """
     _had([leaf for leaf, _ in work.values()], read)
-    book = _Book()
-    summary: dict[str, dict[str, int | str]] = {}
     (out / "rows").mkdir()
-    for number, (content_hash, (leaf, split)) in enumerate(sorted(work.items()), 1):
-        samples = _leaf_rows(leaf, split, read, recipe, store, book)
+
+    async def all_of_it() -> None:
+        try:
+            await _generate(work, read, teaching, out, say)
+        finally:
+            await teaching.teacher.close()
+
+    asyncio.run(all_of_it())
+
+
+async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) -> None:
+    book = Book()
+    summary: dict[str, dict[str, int | str]] = {}
+    free = asyncio.Semaphore(LEAVES)
+
+    async def one(content_hash: str, leaf: Leaf, split: ExamSplit) -> None:
+        async with free:
+            samples = await _leaf_rows(leaf, split, read, teaching, book)
         if not samples:
             raise GraftError(
                 f"{leaf.path}: no row is left after the filters, so there is nothing to learn from; "
@@ -88,13 +95,25 @@ def generate(
         data = rows_to_bytes(samples)
         (out / "rows" / f"{content_hash}.jsonl").write_bytes(data)
         summary[content_hash] = {"leaf": leaf.path, "rows": len(samples), "data_hash": sha256(data)}
-        say(f"generate: {number} of {len(work)} leaves · {leaf.path} · {len(samples)} rows")
-    ledger = Ledger(tuple(book.steps.values()), store.made, store.reused)
-    check_ledger(ledger)
+        say(f"generate: {len(summary)} of {len(work)} leaves · {leaf.path} · {len(samples)} rows")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for content_hash, (leaf, split) in sorted(work.items()):
+                group.create_task(one(content_hash, leaf, split))
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from None
+    ledger = book.ledger(teaching.store.made, teaching.store.reused)
     (out / "ledger.json").write_bytes(pretty_json(ledger.to_json()))
-    (out / "summary.json").write_bytes(pretty_json(summary))
+    (out / "summary.json").write_bytes(pretty_json(dict(sorted(summary.items()))))
     lines = sorted(canonical_json(reject) for reject in book.rejects)
     (out / "rejects.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of the leaves that were under way: a person mends one at a time."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _had(leaves: Sequence[Leaf], read: Read) -> None:
@@ -110,17 +129,6 @@ def _had(leaves: Sequence[Leaf], read: Read) -> None:
         raise GraftError("\n".join(causes))
 
 
-def check_ledger(ledger: Ledger) -> None:
-    """Hold the ledger to its invariant; a breach is a bug of ours and stops the run."""
-    before: dict[str, int] = {}
-    for step in ledger.steps:
-        whole = step.into == step.parsed + step.unparsed + step.failed
-        whole = whole and step.out == step.kept + step.filtered + step.duplicate
-        if not whole or before.get(step.flow, step.into) != step.into:
-            raise AssertionError(f"the ledger does not balance at {as_json(step)}")
-        before[step.flow] = step.kept
-
-
 def read_summary(directory: Path) -> dict[str, str]:
     """Content hash → data hash of a finished dataset."""
     found = json.loads((directory / "summary.json").read_bytes())
@@ -133,37 +141,31 @@ def data_key(recipe: Recipe) -> str:
     return digest([VERSION, CHUNKER_VERSION, versions(), flows, recipe.teacher, recipe.generate])
 
 
-def planned_calls(leaf: Leaf, split: ExamSplit, read: Read, recipe: Recipe) -> list[Call]:
-    """Every call that generating this leaf's rows takes, in order."""
-    flows = [load_flow(name) for name in FLOWS[leaf.kind]]
-    return [call for flow in flows for call, _ in _calls(flow, leaf, split, read, recipe)]
-
-
-def _leaf_rows(
-    leaf: Leaf,
-    split: ExamSplit,
-    read: Read,
-    recipe: Recipe,
-    store: Completions,
-    book: _Book,
+async def _leaf_rows(
+    leaf: Leaf, split: ExamSplit, read: Read, teaching: Teaching, book: Book
 ) -> list[Sample]:
     exam = [item.prompt for item in items(leaf, split, "changed", lambda _: False)]
     samples: dict[str, Sample] = {}
     for name in FLOWS[leaf.kind]:
         flow = load_flow(name)
-        asked = list(_calls(flow, leaf, split, read, recipe))
-        answers = store.answers([call for call, _ in asked])
-        rows = _parsed(flow, leaf, asked, answers, book)
-        for row in _kept(flow, leaf, rows, Setting(exam), book):
-            sample = _sample(flow, leaf, row, recipe)
+        passage = Passage(flow, leaf.content_hash, Setting(exam), teaching, book)
+        for row in await passage.through(first_rows(flow, leaf, split, read, teaching.recipe)):
+            sample = _sample(flow, leaf, row, teaching.recipe)
             samples.setdefault(sample.id, sample)
     return list(samples.values())
 
 
-def _calls(
+def first_rows(
     flow: Flow, leaf: Leaf, split: ExamSplit, read: Read, recipe: Recipe
-) -> Iterator[tuple[Call, Row]]:
-    """Each call with the row that says what it is made for. Exam seeds are never among them."""
+) -> Iterator[Row]:
+    """The rows that a flow begins with. Exam seeds are never among them."""
+    for number, row in enumerate(_first_rows(flow, leaf, split, read, recipe)):
+        yield replace(row, order=(number,))
+
+
+def _first_rows(
+    flow: Flow, leaf: Leaf, split: ExamSplit, read: Read, recipe: Recipe
+) -> Iterator[Row]:
     shown = [seed for seed in leaf.seeds if seed.id in set(split.shown)]
     if flow.rows == "question":
         for seed in shown:
@@ -174,7 +176,9 @@ def _calls(
                     "answer": pair.answer.strip(),
                     "phrasings": str(recipe.generate.rephrasings),
                 }
-                yield _call(flow, values, recipe), Row({}, "", seed.id)
+                if leaf.kind == "knowledge":
+                    del values["context"]  # what is known has to be told without it
+                yield Row(values, Origin(seed.id))
         return
     pieces = [c for d in read(leaf) for c in chunks(d, recipe.generate.chunk_words)]
     # A leaf with few seeds asks more of each: release zero must know its facts to keep them.
@@ -183,8 +187,7 @@ def _calls(
         for seed in shown:
             values = _chunk_values(chunk, seed, phrasings)
             span = (chunk.start, chunk.end)
-            row = Row({}, "", seed.id, chunk.document, chunk.index, span, chunk.text)
-            yield _call(flow, values, recipe), row
+            yield Row(values, Origin(seed.id, chunk.document, chunk.index, span, chunk.text))
 
 
 def _chunk_values(chunk: Chunk, seed: Seed, phrasings: int) -> dict[str, str]:
@@ -199,93 +202,22 @@ def _chunk_values(chunk: Chunk, seed: Seed, phrasings: int) -> dict[str, str]:
     }
 
 
-def _call(flow: Flow, values: Mapping[str, str], recipe: Recipe) -> Call:
-    variables = {name: values[name] for name in flow.ask.variables}
-    messages = flow.ask.messages(variables)
-    return Call(flow.ask.task, variables, messages, recipe.teacher.model, recipe.teacher.revision)
-
-
-def _parsed(
-    flow: Flow,
-    leaf: Leaf,
-    asked: Sequence[tuple[Call, Row]],
-    answers: Sequence[str],
-    book: _Book,
-) -> list[Row]:
-    rows: list[Row] = []
-    unparsed = broken = 0
-    for (call, made_for), answer in zip(asked, answers, strict=True):
-        good, bad = parse(answer, flow.ask.parse)
-        unparsed += not good
-        broken += len(bad)
-        for raw in bad if good or bad else [""]:
-            reason = "the block cannot be read" if raw else "the answer is empty"
-            book.rejects.append(Reject(leaf.content_hash, flow.name, flow.ask.task, reason, raw))
-        rows += [
-            Row(
-                fields,
-                call.key,
-                made_for.seed,
-                made_for.document,
-                made_for.chunk,
-                made_for.span,
-                made_for.source,
-            )
-            for fields in good
-        ]
-    book.add(
-        LedgerStep(
-            flow.name, flow.ask.task, len(asked), len(asked) - unparsed, unparsed, 0,
-            len(rows) + broken, len(rows), broken, 0,
-        )
-    )  # fmt: skip
-    return rows
-
-
-def _kept(flow: Flow, leaf: Leaf, rows: list[Row], setting: Setting, book: _Book) -> list[Row]:
-    for step in flow.steps:
-        kept: list[Row] = []
-        seen: set[str] = set()
-        for row in rows:
-            if step.type == "keep":
-                reason = FILTERS[step.name](row, setting)
-            else:
-                key = distinct_key(step.name, row)
-                reason = "asked already" if key in seen else ""
-                seen.add(key)
-            if reason:
-                text = json.dumps(row.fields, ensure_ascii=False, sort_keys=True)
-                book.rejects.append(Reject(leaf.content_hash, flow.name, step.name, reason, text))
-            else:
-                kept.append(row)
-        lost = len(rows) - len(kept)
-        filtered, duplicate = (lost, 0) if step.type == "keep" else (0, lost)
-        book.add(
-            LedgerStep(
-                flow.name, step.name, len(rows), len(rows), 0, 0,
-                len(rows), len(kept), filtered, duplicate,
-            )
-        )  # fmt: skip
-        rows = kept
-    return rows
-
-
 def _sample(flow: Flow, leaf: Leaf, row: Row, recipe: Recipe) -> Sample:
-    context = row.fields.get("context", "")
+    context = row.columns.get("context", "")
     messages = (
-        Message("user", user_turn(context, row.fields["question"])),
-        Message("assistant", row.fields["answer"]),
+        Message("user", user_turn(context, row.columns["question"])),
+        Message("assistant", row.columns["answer"]),
     )
     return Sample(
         id=digest([messages, flow.phase])[:32],
         messages=messages,
         phase=flow.phase,
         content_hash=leaf.content_hash,
-        seeds=(row.seed,),
-        document=row.document,
-        span=row.span,
-        chunk=row.chunk,
+        seeds=(row.origin.seed,),
+        document=row.origin.document,
+        span=row.origin.span,
+        chunk=row.origin.chunk,
         flow=flow.hash,
-        calls=(row.call,),
+        calls=row.calls,
         teacher=recipe.teacher.backend,
     )

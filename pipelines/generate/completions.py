@@ -1,4 +1,4 @@
-"""The call store: every answer of a teacher, committed on arrival, keyed by what determined it.
+"""The call store: every answer of a teacher or judge, committed on arrival, keyed by what determined it.
 
 One SQLite file in WAL mode. The first answer to a key wins; a second process reads it back. A store
 that SQLite cannot read is set aside under another name and said so: it is an accelerator, never the
@@ -7,28 +7,59 @@ truth.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import time
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from pipelines.backends import Backend, Call
+from pipelines.artifacts import canonical_json
+from pipelines.backends import Answer, Backend, Call
 from pipelines.errors import GraftError
+from pipelines.records import Json
 
 T = TypeVar("T")
-_CHUNK = 500  # keys a query: under SQLite's limit on variables
+# Besides the answer, what `graft trace` and `graft store` tell of a call. `prompt` is the messages'
+# JSON, deflated: prompts repeat their document, and would be most of the file.
+_COLUMNS = {
+    "key": "TEXT PRIMARY KEY",
+    "text": "TEXT NOT NULL",
+    "task": "TEXT NOT NULL DEFAULT ''",
+    "model": "TEXT NOT NULL DEFAULT ''",
+    "revision": "TEXT NOT NULL DEFAULT ''",
+    "prompt_tokens": "INTEGER NOT NULL DEFAULT 0",
+    "completion_tokens": "INTEGER NOT NULL DEFAULT 0",
+    "prompt": "BLOB",
+    "at": "INTEGER NOT NULL DEFAULT 0",
+}
+
+
+def _widen(db: sqlite3.Connection) -> None:
+    """Give a store of an earlier version the columns that it lacks."""
+    there = {row[1] for row in db.execute("PRAGMA table_info(answers)")}
+    if there >= _COLUMNS.keys():
+        return
+    db.execute("BEGIN IMMEDIATE")  # another process may be at it: look again under the lock
+    there = {row[1] for row in db.execute("PRAGMA table_info(answers)")}
+    for name, kind in _COLUMNS.items():
+        if name not in there:
+            db.execute(f"ALTER TABLE answers ADD COLUMN {name} {kind}")
+    db.execute("COMMIT")
 
 
 class Completions:
-    """Answers of ``backend``, asked at most once for each key. ``made`` and ``reused`` count."""
+    """Answers, asked for at most once for each key. ``made`` and ``reused`` count the asking."""
 
-    def __init__(self, path: Path, backend: Backend) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.backend = backend
         self.made = 0
         self.reused = 0
         self.set_aside: Path | None = None
+        self._under_way: dict[str, asyncio.Future[Answer]] = {}
         try:
             self._db = self._open()
         except sqlite3.DatabaseError as error:
@@ -43,10 +74,9 @@ class Completions:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
-            db.execute(
-                "CREATE TABLE IF NOT EXISTS answers "
-                "(key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID"
-            )
+            columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+            db.execute(f"CREATE TABLE IF NOT EXISTS answers ({columns}) WITHOUT ROWID")
+            _widen(db)
         except sqlite3.Error:
             db.close()
             raise
@@ -61,18 +91,55 @@ class Completions:
         self.path.replace(self.set_aside)
         return self._open()
 
-    def answers(self, calls: Sequence[Call]) -> list[str]:
-        """One answer for each call, in order; only keys never asked before reach the backend."""
-        keys = [call.key for call in calls]
-        known = self._sound(lambda: self._known(sorted(set(keys))))
-        missing = {key: call for key, call in zip(keys, calls, strict=True) if key not in known}
-        texts = self.backend.answer(list(missing.values()))
-        fresh = dict(zip(missing, texts, strict=True))
-        self._sound(lambda: self._keep(fresh))
-        known |= fresh | self._sound(lambda: self._known(sorted(fresh)))
-        self.made += len(fresh)
-        self.reused += len(set(keys)) - len(fresh)
-        return [known[key] for key in keys]
+    async def answer(self, call: Call, backend: Backend) -> Answer:
+        """The stored answer, or that of ``backend``, stored before it is given on.
+
+        Who asks for a key that is under way waits for that answer, or shares its error.
+        """
+        key = call.key
+        waiting = self._under_way.get(key)
+        if waiting is not None:
+            self.reused += 1
+            return await asyncio.shield(waiting)
+        known = self._sound(lambda: self._read(key))
+        if known is not None:
+            self.reused += 1
+            return known
+        arriving = asyncio.get_running_loop().create_future()
+        self._under_way[key] = arriving
+        try:
+            given = await backend.answer(call)
+            kept = self._sound(lambda: self._keep(key, call, given))
+        except Exception as error:
+            arriving.set_exception(error)
+            arriving.exception()  # nobody else may be waiting; then this is not a lost error
+            raise
+        except BaseException:
+            arriving.cancel()
+            raise
+        finally:
+            del self._under_way[key]
+        arriving.set_result(kept)
+        self.made += 1
+        return kept
+
+    def answers(self, calls: Sequence[Call], backend: Backend) -> list[str]:
+        """The text of one answer for each call, in order, for callers without an event loop."""
+
+        async def ask() -> list[str]:
+            found = await asyncio.gather(*(self.answer(call, backend) for call in calls))
+            return [answer.text for answer in found]
+
+        return asyncio.run(ask())
+
+    def prompt(self, key: str) -> list[Json]:
+        """The messages that the answer to ``key`` was given to; empty where the store lacks them."""
+        row = self._db.execute("SELECT prompt FROM answers WHERE key = ?", (key,)).fetchone()
+        return [] if row is None or row[0] is None else json.loads(zlib.decompress(row[0]))
+
+    def read(self, key: str) -> Answer | None:
+        """The stored answer to ``key``."""
+        return self._sound(lambda: self._read(key))
 
     def _sound(self, action: Callable[[], T]) -> T:
         """Do it; where that shows the store to be damaged, do it again on a fresh one."""
@@ -83,21 +150,30 @@ class Completions:
             self._db = self._fresh(error)
             return action()
 
-    def _keep(self, fresh: Mapping[str, str]) -> None:
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", fresh.items())
-            self._db.execute("COMMIT")
+    def _read(self, key: str) -> Answer | None:
+        query = "SELECT text, prompt_tokens, completion_tokens FROM answers WHERE key = ?"
+        row = self._db.execute(query, (key,)).fetchone()
+        return None if row is None else Answer(*row)
 
-    def _known(self, keys: Sequence[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for start in range(0, len(keys), _CHUNK):
-            part = keys[start : start + _CHUNK]
-            marks = ",".join("?" * len(part))
-            found.update(
-                self._db.execute(f"SELECT key, text FROM answers WHERE key IN ({marks})", part)
-            )
-        return found
+    def _keep(self, key: str, call: Call, given: Answer) -> Answer:
+        """Store the answer; of two processes that asked at once the first one's counts."""
+        values = {
+            "key": key,
+            "text": given.text,
+            "task": call.task,
+            "model": call.model,
+            "revision": call.revision,
+            "prompt_tokens": given.prompt_tokens,
+            "completion_tokens": given.completion_tokens,
+            "prompt": zlib.compress(canonical_json(call.messages), 1),
+            "at": int(time.time()),
+        }
+        names = ", ".join(values)
+        marks = ", ".join("?" * len(values))
+        done = self._db.execute(
+            f"INSERT OR IGNORE INTO answers ({names}) VALUES ({marks})", list(values.values())
+        )
+        return given if done.rowcount else self._read(key) or given
 
     def __enter__(self) -> Completions:
         return self

@@ -1,7 +1,7 @@
 """Flows: what is asked of a teacher about a leaf, and which of its answers become rows.
 
-A flow is a folder of ``pipelines/generate/flows``: ``flow.yaml`` and the prompts that it names. Steps
-are of three types: *ask* (render, call, parse), *keep* (a filter of ``steps.py``, with a reason) and
+A flow is a folder of ``pipelines/generate/flows``: ``flow.yaml`` and the prompts that it names. In the
+YAML a step is an *ask* (render, call, parse), a *keep* (a filter of ``filters.py``, or a comparison) or a
 *distinct*. ``FLOWS`` says which flows a kind of leaf goes through.
 """
 
@@ -9,71 +9,63 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import yaml
 
 from pipelines.artifacts import digest
+from pipelines.backends import tagged
 from pipelines.errors import RecipeError
-from pipelines.records import Kind, Message
+from pipelines.generate.filters import FILTERS
+from pipelines.generate.steps import Ask, Distinct, Flow, Keep, Step
+from pipelines.records import Json, Kind, Message
 
 FLOWS: dict[Kind, tuple[str, ...]] = {
     "knowledge": ("knowledge", "seeds"),
     "grounded_skill": ("grounded",),
     "freeform_skill": ("seeds",),
 }
+# What a first row holds, by the kind of rows that a flow starts from.
+COLUMNS = {
+    "chunk_and_seed": {"title", "heading", "chunk", "question", "answer", "phrasings"},
+    "question": {"context", "question", "answer", "phrasings"},
+}
 _FOLDER = Path(__file__).parent / "flows"
 _SLOT = re.compile(r"\{\{ (\w+) \}\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One call for each row of the flow: the prompt's slots are exactly ``variables``."""
-
-    task: str
-    prompt: str
-    variables: tuple[str, ...]
-    parse: tuple[str, ...]
-
-    def messages(self, values: Mapping[str, str]) -> tuple[Message, ...]:
-        """The prompt with its slots filled; text put in is never read as a slot again."""
-        return (Message("user", _SLOT.sub(lambda slot: values[slot.group(1)], self.prompt)),)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step after the asking: ``keep`` names a filter, ``distinct`` the field that may not recur."""
-
-    type: Literal["keep", "distinct"]
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """``rows``: what one call is made for. ``hash`` covers the flow and its prompts."""
-
-    name: str
-    phase: str
-    rows: Literal["chunk_and_seed", "question"]
-    ask: Ask
-    steps: tuple[Step, ...]
-    hash: str
 
 
 def load_flow(name: str) -> Flow:
     """The flow of that name; ``RecipeError`` where its prompt and its variables disagree."""
     folder = _FOLDER / name
     data = yaml.safe_load((folder / "flow.yaml").read_text(encoding="utf-8"))
-    first, *rest = data["steps"]
-    prompt = (folder / first["prompt"]).read_text(encoding="utf-8")
+    prompts: dict[str, str] = {}
+    steps = tuple(_step(folder, entry, prompts) for entry in data["steps"])
+    return Flow(name, data["phase"], data["rows"], steps, digest([data, prompts]))
+
+
+def _step(folder: Path, entry: Json, prompts: dict[str, str]) -> Step:
+    if "keep" in entry:
+        return Keep(entry["keep"], FILTERS[entry["keep"]])
+    if "distinct" in entry:
+        columns = entry["distinct"].split("_and_")
+        return Distinct(entry["distinct"], tuple(columns))
+    prompt = (folder / entry["prompt"]).read_text(encoding="utf-8")
+    prompts[entry["prompt"]] = prompt
     slots = set(_SLOT.findall(prompt))
-    if slots != set(first["variables"]):
+    if slots != set(entry["variables"]):
         raise RecipeError(
-            f"{folder}: the prompt {first['prompt']} has the slots {sorted(slots)} and the step the "
-            f"variables {sorted(first['variables'])}; they must be the same."
+            f"{folder}: the prompt {entry['prompt']} has the slots {sorted(slots)} and the step the "
+            f"variables {sorted(entry['variables'])}; they must be the same."
         )
-    ask = Ask(first["ask"], prompt, tuple(first["variables"]), tuple(first["parse"]))
-    steps = tuple(Step(*next(iter(step.items()))) for step in rest)
-    return Flow(name, data["phase"], data["rows"], ask, steps, digest([data, prompt]))
+    return Ask(
+        name=entry["ask"],
+        variables=tuple(entry["variables"]),
+        render=partial(filled, prompt),
+        parse=partial(tagged.parse, tags=tuple(entry["parse"])),
+    )
+
+
+def filled(prompt: str, values: Mapping[str, str]) -> tuple[Message, ...]:
+    """The prompt with its slots filled; text put in is never read as a slot again."""
+    return (Message("user", _SLOT.sub(lambda slot: values[slot.group(1)], prompt)),)

@@ -1,29 +1,28 @@
-"""The steps of a flow as pure functions: parse a teacher's text, filter rows, each with a reason.
+"""The steps of a flow, as data: what happens to one row on its way, or to all rows of a leaf at once.
 
-``FILTERS`` maps a name, as ``flow.yaml`` uses it, to a function of a ``Row`` and its ``Setting``; it
-returns "" to keep the row, else the reason why not, in words for a person.
+A row is an immutable mapping of columns. *Ask*, *Keep* and *Reshape* take one row and give none, one
+or several, so rows stream through them independently; *Distinct* and *Majority* wait for all.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
-from pipelines.backends.tagged import parse as parse
-from pipelines.text import normalise, tokens, too_close
+from pipelines.backends import Sampling
+from pipelines.records import Json, Message
+from pipelines.text import normalise
 
-LONGEST = 2000  # characters of a row: about the student's longest sequence
-CONTROL = re.compile(r"<\|[^|<>\s]{1,40}\|>|\[/?INST\]|</?s>")
+# A raw answer → the columns of each row that could be read in it, and raw what could not.
+Parser = Callable[[str], tuple[list[dict[str, str]], list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One parsed answer: its fields by name, and the calls and seeds that it came from."""
+class Origin:
+    """What a row is made from: a shown seed, and for knowledge a span of a document's text."""
 
-    fields: Mapping[str, str]
-    call: str
-    seed: str
+    seed: str = ""
     document: str = ""
     chunk: int | None = None
     span: tuple[int, int] | None = None
@@ -31,52 +30,93 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """``order`` is the row's place among all rows of its leaf, whenever it arrived: sorting by it
+    makes the result independent of who answered first. ``calls`` are the keys of what was asked for it.
+    """
+
+    columns: Mapping[str, str]
+    origin: Origin = Origin()
+    order: tuple[int, ...] = ()
+    calls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """What filters may compare with: the leaf's exam questions (for skills: with their context)."""
 
-    exam: Sequence[str]
+    exam: Sequence[str] = ()
 
 
-def short_enough(row: Row, setting: Setting) -> str:
-    """Neither empty nor longer than a student can read."""
-    total = sum(map(len, row.fields.values()))
-    return f"longer than {LONGEST} characters" if total > LONGEST else ""
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One call a row and sample; each block that ``parse`` finds in the answer becomes a row.
+
+    ``render`` fills the prompt from the columns named by ``variables``.
+    """
+
+    name: str
+    variables: tuple[str, ...]
+    render: Callable[[Mapping[str, str]], tuple[Message, ...]]
+    parse: Parser
+    role: Literal["teacher", "judge"] = "teacher"
+    samples: int = 1
+    sampling: Sampling = field(default_factory=Sampling)
+    schema: Json | None = None
 
 
-def no_control_token(row: Row, setting: Setting) -> str:
-    """Nothing that a chat template would read as a turn: contributed text stays text."""
-    found = any(CONTROL.search(text) for text in row.fields.values())
-    return "holds a control token of a chat template" if found else ""
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """A filter: ``test`` gives "" for a row that stays, else the reason in words."""
+
+    name: str
+    test: Callable[[Row, Setting], str]
 
 
-def grounded(row: Row, setting: Setting) -> str:
-    """The answer's words stand in the chunk, and so does every number of it."""
-    source = set(tokens(row.source))
-    answer = tokens(row.fields["answer"])
-    strange = [word for word in answer if word not in source]
-    if any(word.isdigit() for word in strange):
-        return "a number of the answer does not stand in the text"
-    if len(strange) * 2 > len(answer):
-        return "the answer does not stand in the text"
-    return ""
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    """Columns renamed, copied, joined, chosen, or one row made several; no call, no loss of rows."""
+
+    name: str
+    change: Callable[[Mapping[str, str]], Sequence[Mapping[str, str]]]
 
 
-def not_an_exam_question(row: Row, setting: Setting) -> str:
-    """The leak gate: no row asks what the exam asks. An equal answer alone is no leak."""
-    asked = "\n".join(row.fields[name] for name in ("context", "question") if row.fields.get(name))
-    close = any(too_close(asked, question) for question in setting.exam)
-    return "too close to an exam question" if close else ""
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """Of the rows of a leaf that agree in ``columns``, normalised, the first stays."""
+
+    name: str
+    columns: tuple[str, ...]
+
+    def key(self, row: Row) -> str:
+        """What may not recur."""
+        return "\n".join(normalise(row.columns.get(column, "")) for column in self.columns)
 
 
-FILTERS: dict[str, Callable[[Row, Setting], str]] = {
-    "short_enough": short_enough,
-    "no_control_token": no_control_token,
-    "grounded": grounded,
-    "not_an_exam_question": not_an_exam_question,
-}
+@dataclass(frozen=True, slots=True)
+class Majority:
+    """``column`` becomes, in every row of the leaf, the value that most of them have."""
+
+    name: str
+    column: str
 
 
-def distinct_key(name: str, row: Row) -> str:
-    """What may not recur within a leaf, normalised."""
-    names = {"question": ("question",), "context_and_question": ("context", "question")}[name]
-    return "\n".join(normalise(row.fields.get(field, "")) for field in names)
+Step = Ask | Keep | Reshape | Distinct | Majority
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """``rows`` says what the first row stands for: a shown question, or a chunk and a shown seed.
+
+    ``columns`` names the ones that make the training row: the user's turn is ``question`` after
+    ``context`` where there is one. ``hash`` covers the flow and its prompts.
+    """
+
+    name: str
+    phase: str
+    rows: Literal["chunk_and_seed", "question"]
+    steps: tuple[Step, ...]
+    hash: str
+    columns: Mapping[str, str] = field(
+        default_factory=lambda: {"context": "context", "question": "question", "answer": "answer"}
+    )

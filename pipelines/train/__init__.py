@@ -82,25 +82,31 @@ def adapt(
     """Continue ``adapter`` (or a new one on ``base``) with the rows of ``new``, replaying ``old``.
 
     ``corrected`` are the content hashes of ``new`` whose rows weigh more, because the weights have
-    seen another answer. Returns rows seen of each content hash, replay included.
+    seen another answer. A few rows at the full rate would unlearn the rest of their leaf: what of it
+    is unchanged stands in ``old`` under the same hash and is replayed at a share of its own, and the
+    rate falls with the corrected rows' part of the tokens. Returns rows seen of each content hash,
+    replay included.
     """
     deterministic(recipe)
     torch.manual_seed(recipe.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = _with_adapter(base, adapter, recipe)
     weights = dict.fromkeys(corrected, recipe.train.corrected_weight)
-    rows = [
-        (row, weights.get(content_hash, 1.0))
+    length = recipe.student.positions
+    encoded = {
+        content_hash: encode(
+            tokenizer, [(row, weights.get(content_hash, 1.0)) for row in new[content_hash]], length
+        )
         for content_hash in sorted(new)
-        for row in new[content_hash]
-    ]
-    if not rows:
+    }
+    tokens = {h: sum(len(row.ids) for row in found) for h, found in encoded.items()}
+    if not any(tokens.values()):
         raise TrainError("There is no row to train on: the changed leaves gave none.")
-    encoded = encode(tokenizer, rows, recipe.student.positions)
     seen = {content_hash: len(found) for content_hash, found in new.items()}
-    tokens = sum(len(row.ids) for row in encoded)
+    shares = _shares(old, tokens, corrected, recipe)
+    fresh = [row for found in encoded.values() for row in found]
     epochs = [
-        [*encoded, *_replay(old, tokens, epoch, tokenizer, recipe, seen)]
+        [*fresh, *_replay(old, shares, epoch, tokenizer, recipe, seen)]
         for epoch in range(recipe.train.epochs)
     ]
     total = sum(len(row.ids) for epoch in epochs for row in epoch)
@@ -109,23 +115,24 @@ def adapt(
         for number, epoch in enumerate(epochs)
         for batch in batches(epoch, recipe.train.tokens_per_step, recipe.seed + number)
     )
-    optimizer = _adapter_optimizer(model, recipe)
+    part = sum(tokens.get(h, 0) for h in corrected) / sum(tokens.values())
+    optimizer = _adapter_optimizer(model, recipe, 1 - part * (1 - recipe.train.corrected_rate))
     loss = train(model, [optimizer], steps, total, say)
     _save(model, recipe.student.id, out)
-    _write_record(out, {"rows": len(rows), "tokens": total, "loss": round(loss, 4), "seen": seen})
+    _write_record(out, {"rows": len(fresh), "tokens": total, "loss": round(loss, 4), "seen": seen})
     return seen
 
 
-def _adapter_optimizer(model: PeftModel, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; embeddings at a rate of their own: every answer passes through them."""
+def _adapter_optimizer(model: PeftModel, recipe: Recipe, factor: float) -> torch.optim.Optimizer:
+    """AdamW, both rates times ``factor``; embeddings at one of their own: all answers pass them."""
     inner: list[torch.nn.Parameter] = []
     embeddings: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             (embeddings if "modules_to_save" in name else inner).append(parameter)
-    groups: list[dict[str, Any]] = [{"params": inner, "lr": recipe.train.rate}]
+    groups: list[dict[str, Any]] = [{"params": inner, "lr": factor * recipe.train.rate}]
     if embeddings:
-        groups.append({"params": embeddings, "lr": recipe.train.embedding_rate})
+        groups.append({"params": embeddings, "lr": factor * recipe.train.embedding_rate})
     return torch.optim.AdamW(groups, weight_decay=0.0)
 
 
@@ -162,19 +169,27 @@ def _save(model: PeftModel, base_id: str, out: Path) -> None:
     (out / "README.md").unlink(missing_ok=True)  # peft's empty card: a release writes its own
 
 
+def _shares(
+    old: Conversations, tokens: Mapping[str, int], corrected: Collection[str], recipe: Recipe
+) -> dict[str, float]:
+    """Tokens to replay of each earlier leaf: as many of every one, more of one that is corrected."""
+    names = [name for name in sorted(old) if old[name]]
+    each = recipe.train.replay * sum(tokens.values()) / max(1, len(names))
+    own = {h: recipe.train.familiar * tokens[h] for h in corrected if h in tokens}
+    return {name: own.get(name, each) for name in names}
+
+
 def _replay(
     old: Conversations,
-    tokens: int,
+    shares: Mapping[str, float],
     epoch: int,
     tokenizer: PreTrainedTokenizerBase,
     recipe: Recipe,
     seen: dict[str, int],
 ) -> list[Encoded]:
-    """Rows of earlier leaves, ``replay`` tokens for each of ``tokens``, as many from every leaf."""
+    """Rows of earlier leaves, of each about as many tokens as ``shares`` says; counted in ``seen``."""
     chosen: list[Encoded] = []
-    names = [name for name in sorted(old) if old[name]]
-    for name in names:
-        share = recipe.train.replay * tokens / len(names)
+    for name, share in shares.items():
         rng = random.Random(f"{recipe.seed} {epoch} {name}")
         order = rng.sample(range(len(old[name])), min(len(old[name]), int(share // 8) + 1))
         for row in encode(

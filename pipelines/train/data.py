@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from pipelines.errors import TrainError
-from pipelines.records import Message, as_json
+from pipelines.records import Json, Message, as_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,14 @@ def encode(
 
     A row over ``longest`` tokens is refused by name: silent truncation trains on nothing.
     """
-    prompts, wholes = [], []
-    for messages, _ in conversations:
-        turns = as_json(messages)
-        prompt = str(
-            tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True)
+    talks = [as_json(messages) for messages, _ in conversations]
+    prompts = _rendered(tokenizer, [turns[:-1] for turns in talks], prompt=True)
+    wholes = _rendered(tokenizer, talks, prompt=False)
+    if not all(map(str.startswith, wholes, prompts)):
+        raise TrainError(
+            "The chat template renders a prompt that its own conversation does not begin with; "
+            "such a template cannot be trained on."
         )
-        whole = str(tokenizer.apply_chat_template(turns, tokenize=False))
-        if not whole.startswith(prompt):
-            raise TrainError(
-                "The chat template renders a prompt that its own conversation does not begin with; "
-                "such a template cannot be trained on."
-            )
-        prompts.append(prompt)
-        wholes.append(whole)
     if not wholes:
         return []
     ids = tokenizer(wholes, add_special_tokens=False)["input_ids"]
@@ -75,6 +69,16 @@ def encode(
             )
         rows.append(Encoded(tuple(row), start, weight))
     return rows
+
+
+def _rendered(
+    tokenizer: PreTrainedTokenizerBase, talks: Sequence[Sequence[Json]], prompt: bool
+) -> list[str]:
+    """All conversations by the chat template at once: a call each would cost more than rendering."""
+    if not talks:
+        return []
+    texts = tokenizer.apply_chat_template(talks, tokenize=False, add_generation_prompt=prompt)  # type: ignore[arg-type]
+    return list(map(str, texts))
 
 
 def batches(rows: Sequence[Encoded], tokens_per_step: int, seed: int) -> Iterator[Batch]:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.author.drafting import MOST_WORDS, draft, outline
-from pipelines.backends import Call, open_teacher
+from pipelines.backends import Call, open_backend
 from pipelines.documents import Document
 from pipelines.errors import GraftError
 from pipelines.recipe import load_recipe
 from pipelines.text import count_words, normalise
+from tests.support.asking import answering
 
 ROOT = Path(__file__).parents[2]
 TEACHER = load_recipe("tiny").teacher
@@ -36,7 +37,7 @@ def squeezed(text: str) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_draft_of_this_repositorys_documents(name: str) -> None:
     source = document(name)
-    found = draft(source, TEACHER, open_teacher(TEACHER).answer)
+    found = draft(source, TEACHER, answering(open_backend(TEACHER)))
     assert len(found.seeds) == 8
     whole = squeezed(source.text)
     places = [whole.index(squeezed(seed.context)) for seed in found.seeds]
@@ -52,15 +53,15 @@ def test_a_draft_of_this_repositorys_documents(name: str) -> None:
             assert pair.question.endswith("?")
             assert normalise(pair.answer) in normalise(seed.context)
             assert normalise(pair.answer) not in normalise(pair.question)
-    assert found == draft(source, TEACHER, open_teacher(TEACHER).answer)
+    assert found == draft(source, TEACHER, answering(open_backend(TEACHER)))
     assert found.outline.startswith(source.title)
 
 
 def test_fewer_contexts_are_spread_from_the_first_to_the_last() -> None:
     source = document(NAMES[0])
-    teacher = open_teacher(TEACHER)
-    all_of_it = draft(source, TEACHER, teacher.answer, 100).seeds
-    five = draft(source, TEACHER, teacher.answer, 5).seeds
+    teacher = answering(open_backend(TEACHER))
+    all_of_it = draft(source, TEACHER, teacher, 100).seeds
+    five = draft(source, TEACHER, teacher, 5).seeds
     assert len(five) == 5
     assert (five[0], five[-1]) == (all_of_it[0], all_of_it[-1])
 
@@ -68,7 +69,7 @@ def test_fewer_contexts_are_spread_from_the_first_to_the_last() -> None:
 def test_a_document_that_is_too_short_is_one_sentence() -> None:
     short = Document("short.md", "# Short\n\nOne sentence of a few words.\n", "Short")
     with pytest.raises(GraftError, match="only 0 passages"):
-        draft(short, TEACHER, open_teacher(TEACHER).answer)
+        draft(short, TEACHER, answering(open_backend(TEACHER)))
 
 
 class Scripted:

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.artifacts import digest
-from pipelines.backends import Backend, Call, open_teacher
+from pipelines.backends import Backend, Call, open_backend
 from pipelines.backends.extractive import TASKS, Extractive
+from pipelines.backends.tagged import parse
 from pipelines.errors import BackendError
-from pipelines.generate.steps import parse
 from pipelines.recipe import Teacher
 from pipelines.records import Message
 from tests.backends.test_reading import PROSE
+from tests.support.asking import texts
 from tests.support.repositories import TIDES
 
 SEED = {
@@ -40,23 +41,23 @@ DOCUMENT = {
 
 def call(task: str, variables: Mapping[str, str], sample: int = 0) -> Call:
     prompt = (Message("user", " ".join(variables.values())),)
-    return Call(task, variables, prompt, "extractive", "1", sample)
+    return Call(task, variables, prompt, "extractive", "1", sample=sample)
 
 
 def ask(task: str, variables: Mapping[str, str], *tags: str) -> list[dict[str, str]]:
     """The parsed rows of one answer, after seeing that every block of it parses."""
-    good, bad = parse(Extractive().answer([call(task, variables)])[0], tags)
+    good, bad = parse(texts(Extractive(), [call(task, variables)])[0], tags)
     assert bad == []
     return good
 
 
 def test_recipes_open_it_and_it_names_what_it_cannot_do() -> None:
-    teacher: Backend = open_teacher(Teacher("extractive", "extractive", "1"))
+    teacher: Backend = open_backend(Teacher("extractive", "extractive", "1"))
     assert isinstance(teacher, Extractive)
     with pytest.raises(BackendError, match="cannot do the task translate; it knows ask_document"):
-        teacher.answer([call("translate", SEED)])
+        texts(teacher, [call("translate", SEED)])
     with pytest.raises(BackendError, match="No backend oracle"):
-        open_teacher(Teacher("oracle", "m", "1"))  # type: ignore[arg-type]
+        open_backend(Teacher("oracle", "m", "1"))  # type: ignore[arg-type]
 
 
 def test_a_key_follows_from_what_determines_the_answer() -> None:
@@ -74,14 +75,14 @@ def test_a_key_follows_from_what_determines_the_answer() -> None:
 
 def test_the_same_call_has_the_same_answer_in_every_process_and_company() -> None:
     calls = [call(task, {**DOCUMENT, **SEED}, n) for task in TASKS for n in range(2)]
-    together = Extractive().answer(calls)
-    alone = [Extractive().answer([one])[0] for one in reversed(calls)]
+    together = texts(Extractive(), calls)
+    alone = [texts(Extractive(), [one])[0] for one in reversed(calls)]
     assert together == alone[::-1]
     assert together[0] != together[1]
     code = (
         "from tests.backends.test_extractive import *\n"
         "calls = [call(task, {**DOCUMENT, **SEED}, n) for task in TASKS for n in range(2)]\n"
-        "print(digest(Extractive().answer(calls)))"
+        "print(digest(texts(Extractive(), calls)))"
     )
     for seed in "1", "2":
         told = subprocess.run(

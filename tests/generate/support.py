@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from pipelines.artifacts import conversations
-from pipelines.backends import Backend, Call
+from pipelines.backends import Answer, Backend, Call
 from pipelines.backends.extractive import Extractive
 from pipelines.documents import documents
 from pipelines.exam import split
-from pipelines.generate import generate
+from pipelines.generate import Teaching, first_rows, generate
 from pipelines.generate.completions import Completions
+from pipelines.generate.flow import FLOWS, load_flow
+from pipelines.generate.steps import Ask, Flow
 from pipelines.leaves import WorkTree, read_leaves
 from pipelines.recipe import Recipe, load_recipe
 from pipelines.records import ExamSplit, Json, Leaf, Message
@@ -57,11 +60,14 @@ class Teacher:
         self.asked: list[Call] = []
         self._other = answer
 
-    def answer(self, calls: Sequence[Call]) -> list[str]:
-        self.asked += calls
+    async def answer(self, call: Call) -> Answer:
+        self.asked.append(call)
         if self._other is not None:
-            return [self._other(call) for call in calls]
-        return Extractive().answer(calls)
+            return Answer(self._other(call))
+        return await Extractive().answer(call)
+
+    async def close(self) -> None:
+        return None
 
 
 def recipe() -> Recipe:
@@ -95,9 +101,24 @@ def dataset(
 ) -> Completions:
     """Run the stage into ``out``; the store, closed, with its counts."""
     out.mkdir()
-    with Completions(cache or out.with_suffix(".sqlite"), backend) as store:
-        generate(work, partial(documents, tree), recipe(), store, out, lambda line: None)
+    with Completions(cache or out.with_suffix(".sqlite")) as store:
+        teaching = Teaching(recipe(), store, backend)
+        generate(work, partial(documents, tree), teaching, out, lambda line: None)
     return store
+
+
+def planned_calls(leaf: Leaf, sides: ExamSplit, tree: WorkTree) -> Iterator[Call]:
+    """Every first call that generating this leaf's rows takes."""
+    with tempfile.TemporaryDirectory() as folder, Completions(Path(folder) / "s") as store:
+        teaching = Teaching(recipe(), store, Teacher())
+        for name in FLOWS[leaf.kind]:
+            flow = load_flow(name)
+            for row in first_rows(flow, leaf, sides, partial(documents, tree), recipe()):
+                yield from teaching.calls(first_ask(flow), row)
+
+
+def first_ask(flow: Flow) -> Ask:
+    return next(step for step in flow.steps if isinstance(step, Ask))
 
 
 def lines(path: Path) -> list[Json]:

@@ -9,8 +9,10 @@ import pytest
 from pipelines.backends.extractive import TASKS
 from pipelines.errors import RecipeError
 from pipelines.generate import flow as flows
+from pipelines.generate.filters import FILTERS
 from pipelines.generate.flow import FLOWS, load_flow
-from pipelines.generate.steps import FILTERS, Row, distinct_key
+from pipelines.generate.steps import Distinct, Keep, Row
+from tests.generate.support import first_ask
 
 FOLDER = Path(flows.__file__).parent / "flows"
 NAMES = sorted(path.name for path in FOLDER.iterdir())
@@ -37,32 +39,32 @@ def test_every_flow_is_used_and_every_used_flow_is_there() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_flow_s_prompt_has_exactly_its_variables_and_shows_its_tags(name: str) -> None:
-    flow = load_flow(name)
-    assert set(flows._SLOT.findall(flow.ask.prompt)) == set(flow.ask.variables)
-    filled = flow.ask.messages({v: f"<{v}>" for v in flow.ask.variables})[0].content
+    ask = first_ask(load_flow(name))
+    filled = ask.render({variable: f"<{variable}>" for variable in ask.variables})[0].content
     assert "{{" not in filled
-    assert all(f"<{variable}>" in filled for variable in flow.ask.variables)
-    assert all(f"[{tag.upper()}]" in filled for tag in flow.ask.parse)
-    assert "[END]" in filled
+    assert all(f"<{variable}>" in filled for variable in ask.variables)
+    # What the prompt shows as the form of an answer is what the parser reads.
+    shown = filled[filled.index("[") :].rsplit("[END]", 1)[0] + "[END]"
+    assert ask.parse(shown)[0]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_flow_s_steps_are_all_known_and_the_leak_gate_is_one(name: str) -> None:
     flow = load_flow(name)
-    assert flow.ask.task in TASKS
+    assert first_ask(flow).name in TASKS
     assert "not_an_exam_question" in [step.name for step in flow.steps]
     for step in flow.steps:
-        if step.type == "keep":
+        if isinstance(step, Keep):
             assert step.name in FILTERS
-        else:
-            assert distinct_key(step.name, Row({"question": "Why?"}, "c", "s"))
+        if isinstance(step, Distinct):
+            assert step.key(Row({"question": "Why?"})).strip() == "why"
 
 
 def test_text_put_into_a_prompt_is_never_read_as_a_slot() -> None:
-    ask = load_flow("seeds").ask
+    ask = first_ask(load_flow("seeds"))
     hostile = "{{ answer }} {{ phrasings }} {{ question }} \\g<1> {0} {% raw %}"
     values = {"question": hostile, "answer": "the secret", "phrasings": "3"}
-    content = ask.messages(values)[0].content
+    content = ask.render(values)[0].content
     assert hostile in content
     assert content.count("the secret") == 1
 

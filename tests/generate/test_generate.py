@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,9 @@ from pipelines.backends import Call
 from pipelines.documents import chunks, documents
 from pipelines.errors import GraftError
 from pipelines.exam import items
-from pipelines.generate import check_ledger, data_key, planned_calls, read_summary
+from pipelines.generate import data_key, read_summary
 from pipelines.generate.flow import FLOWS, load_flow
+from pipelines.generate.ledger import check_ledger
 from pipelines.leaves import WorkTree, document_text
 from pipelines.records import ExamSplit, Json, Ledger, LedgerStep
 from pipelines.text import too_close
@@ -32,6 +32,7 @@ from tests.generate.support import (
     by_path,
     dataset,
     lines,
+    planned_calls,
     recipe,
     row_bytes,
     rows,
@@ -99,7 +100,7 @@ def test_each_row_says_what_it_came_from(made: Path, tree: WorkTree, work: Work)
     store.close()
     for row in rows(made):
         leaf, sides = work[row["content_hash"]]
-        keys = {call.key for call in planned_calls(leaf, sides, partial(documents, tree), recipe())}
+        keys = {call.key for call in planned_calls(leaf, sides, tree)}
         user, assistant = row["messages"]
         assert (user["role"], assistant["role"]) == ("user", "assistant")
         assert row["id"] == digest([row["messages"], row["phase"]])[:32]
@@ -168,11 +169,7 @@ def test_a_shown_question_close_to_an_exam_question_teaches_no_row(tmp_path: Pat
 
 def test_the_ledger_balances_and_counts_the_calls(made: Path, tree: WorkTree, work: Work) -> None:
     assert_balanced(made)
-    planned = [
-        call
-        for leaf, sides in work.values()
-        for call in planned_calls(leaf, sides, partial(documents, tree), recipe())
-    ]
+    planned = [call for leaf, sides in work.values() for call in planned_calls(leaf, sides, tree)]
     asking = [s for s in ledger(made)["steps"] if s["step"] in {c.task for c in planned}]
     assert sum(step["in"] for step in asking) == len(planned)
     assert ledger(made)["calls"] == {"made": len({c.key for c in planned}), "reused": 0}
@@ -250,7 +247,7 @@ def test_slots_written_into_a_leaf_are_not_rendered(tmp_path: Path) -> None:
 
 def test_every_variable_of_a_call_stands_in_its_prompt(tree: WorkTree, work: Work) -> None:
     for leaf, sides in work.values():
-        for call in planned_calls(leaf, sides, partial(documents, tree), recipe()):
+        for call in planned_calls(leaf, sides, tree):
             for name, value in call.variables.items():
                 assert value in call.messages[0].content, (call.task, name)
 
@@ -299,7 +296,7 @@ def test_one_edited_seed_costs_its_share_of_the_calls(tmp_path: Path, path: str)
         )  # fmt: skip
     again = work_of(tree, by_path(work))
     assert by_path(again)[path][0].content_hash != leaf.content_hash
-    total = len(planned_calls(leaf, sides, partial(documents, tree), recipe()))
+    total = sum(1 for _ in planned_calls(leaf, sides, tree))
     found = dataset(tmp_path / "two", tree, again, Teacher(), store)
     assert 0 < found.made <= 1.1 / len(sides.shown) * total
     first, second = row_bytes(tmp_path / "one"), row_bytes(tmp_path / "two")

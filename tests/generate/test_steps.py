@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.generate.steps import FILTERS, LONGEST, Row, Setting, distinct_key, parse
+from pipelines.backends.tagged import parse
+from pipelines.generate.filters import FILTERS, LONGEST
+from pipelines.generate.steps import Distinct, Origin, Row, Setting
 
 TAGS = ("question", "answer")
 WORD = st.text(st.sampled_from("abc 12?é日\n"), min_size=1, max_size=12).filter(str.strip)
@@ -29,7 +31,7 @@ GOOD = "[QUESTION]\n{q}\n[ANSWER]\n{a}\n[END]\n"
 
 def row(question: str = "Q?", answer: str = "A", source: str = "", context: str = "") -> Row:
     fields = {"question": question, "answer": answer} | ({"context": context} if context else {})
-    return Row(fields, "call", "seed", source=source)
+    return Row(fields, Origin("seed", source=source))
 
 
 @given(st.lists(st.tuples(WORD, WORD, st.sampled_from([GOOD, *BROKEN])), max_size=8))
@@ -114,10 +116,9 @@ def test_the_leak_gate_compares_questions_and_never_answers_alone() -> None:
 
 
 def test_what_may_not_recur_is_compared_normalised() -> None:
-    assert distinct_key("question", row("Who, me?")) == distinct_key("question", row("who me"))
-    assert distinct_key("question", row("Who?")) != distinct_key("question", row("Whom?"))
+    question, both = Distinct("q", ("question",)), Distinct("b", ("context", "question"))
+    assert question.key(row("Who, me?")) == question.key(row("who me"))
+    assert question.key(row("Who?")) != question.key(row("Whom?"))
     first, second = row("Who?", context="One."), row("Who?", context="Two.")
-    assert distinct_key("question", first) == distinct_key("question", second)
-    assert distinct_key("context_and_question", first) != distinct_key(
-        "context_and_question", second
-    )
+    assert question.key(first) == question.key(second)
+    assert both.key(first) != both.key(second)

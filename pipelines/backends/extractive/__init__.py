@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from pipelines.artifacts import digest
-from pipelines.backends import Call
+from pipelines.backends import Answer, Call
 from pipelines.backends.extractive.asking import Memory, loosened, pairs, worth
 from pipelines.backends.extractive.phrasing import loose, question, rephrase, shortened
 from pipelines.backends.extractive.reading import Fact, content_words, facts, sentences
@@ -25,17 +25,17 @@ Variables = Mapping[str, str]
 class Extractive:
     """Answers the tasks of the built-in flows."""
 
-    def answer(self, calls: Sequence[Call]) -> list[str]:
-        return [self._answer(call) for call in calls]
-
-    def _answer(self, call: Call) -> str:
+    async def answer(self, call: Call) -> Answer:
         if call.task not in TASKS:
             raise BackendError(
                 f"The extractive teacher cannot do the task {call.task}; it knows "
                 f"{', '.join(TASKS)}. Name a teacher with a model in the recipe."
             )
         rng = random.Random(digest([call.task, call.variables, call.sample]))
-        return TASKS[call.task](call.variables, rng)
+        return Answer(TASKS[call.task](call.variables, rng))
+
+    async def close(self) -> None:
+        return None
 
 
 def _tagged(rows: Sequence[Mapping[str, str]]) -> str:

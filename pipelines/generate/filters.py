@@ -1,0 +1,58 @@
+"""Filters: a row and its setting in; "" to keep it out, else the reason why not, for a person.
+
+``FILTERS`` maps the name that a flow's ``keep`` uses to the filter. A further one is a function, a line
+in ``FILTERS`` and a test.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from pipelines.generate.steps import Row, Setting
+from pipelines.text import tokens, too_close
+
+LONGEST = 2000  # characters of a row: about the student's longest sequence
+CONTROL = re.compile(r"<\|[^|<>\s]{1,40}\|>|\[/?INST\]|</?s>")
+
+
+def short_enough(row: Row, setting: Setting) -> str:
+    """Not longer than a student can read."""
+    total = sum(len(row.columns.get(name, "")) for name in ("context", "question", "answer"))
+    return f"longer than {LONGEST} characters" if total > LONGEST else ""
+
+
+def no_control_token(row: Row, setting: Setting) -> str:
+    """Nothing that a chat template would read as a turn: contributed text stays text."""
+    names = ("context", "question", "answer")
+    found = any(CONTROL.search(row.columns.get(name, "")) for name in names)
+    return "holds a control token of a chat template" if found else ""
+
+
+def grounded(row: Row, setting: Setting) -> str:
+    """The answer's words stand in the chunk, and so does every number of it."""
+    source = set(tokens(row.origin.source))
+    answer = tokens(row.columns["answer"])
+    strange = [word for word in answer if word not in source]
+    if any(word.isdigit() for word in strange):
+        return "a number of the answer does not stand in the text"
+    if len(strange) * 2 > len(answer):
+        return "the answer does not stand in the text"
+    return ""
+
+
+def not_an_exam_question(row: Row, setting: Setting) -> str:
+    """The leak gate: no row asks what the exam asks. An equal answer alone is no leak."""
+    asked = "\n".join(
+        row.columns[name] for name in ("context", "question") if row.columns.get(name)
+    )
+    close = any(too_close(asked, question) for question in setting.exam)
+    return "too close to an exam question" if close else ""
+
+
+FILTERS: dict[str, Callable[[Row, Setting], str]] = {
+    "short_enough": short_enough,
+    "no_control_token": no_control_token,
+    "grounded": grounded,
+    "not_an_exam_question": not_an_exam_question,
+}

@@ -1,0 +1,61 @@
+"""What a run writes down as it goes: how many rows entered and left each step, and every reject.
+
+The invariant: in = parsed + unparsed + failed, out = kept + filtered + duplicate, and the next step's
+``in`` is this one's ``kept``. Nothing disappears silently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipelines.generate.steps import Flow
+from pipelines.records import Ledger, LedgerStep, Reject, as_json
+
+_COUNTS = ("into", "parsed", "unparsed", "failed", "out", "kept", "filtered", "duplicate")
+
+
+@dataclass(slots=True)
+class Book:
+    """Counts by (flow, step), and rejects, in whatever order rows arrive."""
+
+    counts: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def open(self, flow: Flow) -> None:
+        """A line for each step, so that one no row reached is told too."""
+        for step in flow.steps:
+            self.counts.setdefault((flow.name, step.name), dict.fromkeys(_COUNTS, 0))
+
+    def add(self, flow: Flow, step: str, **counts: int) -> None:
+        line = self.counts[flow.name, step]
+        for name, count in counts.items():
+            line[name] += count
+
+    def passed(self, flow: Flow, step: str, into: int, kept: int) -> None:
+        """Rows that went through a step which neither asks nor drops."""
+        self.add(flow, step, into=into, parsed=into, out=kept, kept=kept)
+
+    def dropped(self, flow: Flow, step: str, kind: str, reject: Reject) -> None:
+        """One row that a step left out: ``kind`` is filtered or duplicate."""
+        self.add(flow, step, into=1, parsed=1, out=1, **{kind: 1})
+        self.rejects.append(reject)
+
+    def ledger(self, made: int, reused: int) -> Ledger:
+        """All of it, checked."""
+        steps = tuple(
+            LedgerStep(flow, step, **counts) for (flow, step), counts in self.counts.items()
+        )
+        ledger = Ledger(steps, made, reused)
+        check_ledger(ledger)
+        return ledger
+
+
+def check_ledger(ledger: Ledger) -> None:
+    """Hold the ledger to its invariant; a breach is a bug of ours and stops the run."""
+    before: dict[str, int] = {}
+    for step in ledger.steps:
+        whole = step.into == step.parsed + step.unparsed + step.failed
+        whole = whole and step.out == step.kept + step.filtered + step.duplicate
+        if not whole or before.get(step.flow, step.into) != step.into:
+            raise AssertionError(f"the ledger does not balance at {as_json(step)}")
+        before[step.flow] = step.kept
