@@ -9,8 +9,10 @@ and answers give the same bytes whatever was asked before.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
 from pipelines.generate.flow import FLOWS, load_flow
 from pipelines.generate.ledger import Book
+from pipelines.generate.readable import Readable
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
 from pipelines.recipe import Recipe
 from pipelines.records import Chunk, ExamSplit, Leaf, Message, Sample, Seed
@@ -69,7 +72,7 @@ class Teaching:
 
     async def answer(self, step: Ask, call: Call) -> Answer:
         judge = self.judge if step.role == "judge" else None
-        return await self.store.answer(call, judge or self.teacher)
+        return await self.store.answer(call, Readable(judge or self.teacher, step.parse))
 
     async def close(self) -> None:
         """Let go of teacher and judge, the second even where the first cannot."""
@@ -92,8 +95,11 @@ def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) ->
     async def all_of_it() -> None:
         try:
             await _generate(work, read, teaching, out, say)
-        finally:
-            await teaching.close()
+        except BaseException:
+            with contextlib.suppress(GraftError):  # the first error is the one to mend
+                await teaching.close()
+            raise
+        await teaching.close()
 
     asyncio.run(all_of_it())
 
@@ -112,7 +118,7 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
         if not samples:
             raise GraftError(
                 f"{leaf.path}: no row is left after the filters, so there is nothing to learn from; "
-                "give it more seeds or a document with more facts."
+                f"give it more seeds or a document with more facts.{_mostly(book, content_hash)}"
             )
         data = rows_to_bytes(samples)
         (out / "rows" / f"{content_hash}.jsonl").write_bytes(data)
@@ -130,6 +136,12 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
     (out / "summary.json").write_bytes(pretty_json(dict(sorted(summary.items()))))
     lines = sorted(canonical_json(reject) for reject in book.rejects)
     (out / "rejects.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+def _mostly(book: Book, content_hash: str) -> str:
+    """Why rows of this leaf were lost, for the most part."""
+    reasons = Counter(r.reason for r in book.rejects if r.content_hash == content_hash)
+    return f" Mostly: {reasons.most_common(1)[0][0]}." if reasons else ""
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
