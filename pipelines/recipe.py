@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import types
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,46 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """Who writes the data: a backend's name, the model it asks, the revision that is declared."""
+    """Who writes the data: a backend's name, the model it asks, the revision that is declared.
 
-    backend: Literal["extractive"]
+    The other keys say how it is reached; docs/generation.md tells each. ``timeout`` in seconds of one
+    request; ``context`` in tokens, 0 where it is not known; prices per million tokens.
+    """
+
+    backend: Literal["extractive", "openai_api", "local"]
     model: str
     revision: str
+    url: str = ""
+    key_env: str = "OPENAI_API_KEY"
+    completions: Literal["chat", "legacy"] = "chat"
+    concurrency: int = 64
+    timeout: float = 300.0
+    retries: int = 6
+    context: int = 0
+    price_in: float = 0.0
+    price_out: float = 0.0
+    command: str = ""
+
+    @property
+    def name(self) -> str:
+        """Who a row is said to come from."""
+        return "extractive" if self.backend == "extractive" else self.model
+
+    @property
+    def stamp(self) -> str:
+        """The revision as calls are keyed by it: the other endpoint renders prompts otherwise."""
+        return self.revision if self.completions == "chat" else f"{self.revision} legacy"
+
+    @property
+    def essence(self) -> Teacher:
+        """Only what rows depend on: another address, pace or price gives the same data."""
+        return Teacher(
+            self.backend,
+            self.model,
+            self.revision,
+            completions=self.completions,
+            context=self.context,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +148,13 @@ class Recipe:
     train: Train
     evaluate: Evaluate
     release: Release
+    judge: Teacher | None = None
+
+    @property
+    def essence(self) -> Recipe:
+        """The recipe without how teacher and judge are reached: runs are told apart by this."""
+        judge = self.judge and self.judge.essence
+        return dataclasses.replace(self, teacher=self.teacher.essence, judge=judge)
 
 
 def load_recipe(name: str) -> Recipe:
@@ -130,23 +173,38 @@ def load_recipe(name: str) -> Recipe:
 
 
 def _build(cls: type[T], data: Any, path: str, at: str) -> T:
-    """``data`` as the dataclass ``cls``; every key known, every key there, every type right."""
+    """``data`` as the dataclass ``cls``: every key known, those without a default there, types right."""
     if not isinstance(data, dict):
         raise RecipeError(f"{path}: {at or 'the recipe'} must be a mapping of keys to values.")
     hints = typing.get_type_hints(cls)
     unknown = sorted(str(key) for key in data.keys() - hints.keys())
-    missing = sorted(hints.keys() - data.keys())
+    missing = sorted(_needed(cls) - data.keys())
     if unknown:
         raise RecipeError(
             f"{path}: unknown key {at}{unknown[0]}; known here: {', '.join(sorted(hints))}."
         )
     if missing:
         raise RecipeError(f"{path}: the key {at}{missing[0]} is missing.")
-    values = {key: _value(hint, data[key], path, f"{at}{key}") for key, hint in hints.items()}
+    values = {
+        key: _value(hint, data[key], path, f"{at}{key}")
+        for key, hint in hints.items()
+        if key in data
+    }
     return cls(**values)
 
 
+def _needed(cls: Any) -> set[str]:
+    """The keys without a default."""
+    none = dataclasses.MISSING
+    fields = dataclasses.fields(cls)
+    return {f.name for f in fields if f.default is none and f.default_factory is none}
+
+
 def _value(hint: Any, value: Any, path: str, at: str) -> Any:
+    if isinstance(hint, types.UnionType):  # X | None: a section that may be left out
+        (hint,) = [part for part in typing.get_args(hint) if part is not types.NoneType]
+        if value is None:
+            return None
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value, path, f"{at}.")
     if typing.get_origin(hint) is Literal:

@@ -181,7 +181,9 @@ def _generate(job: Job) -> dict[str, str]:
         ):
             library = Library(job.options.cache, job.options.policy.documents)
             read = partial(documents, job.now.tree, library=library)
-            teaching = Teaching(job.recipe, store, open_backend(job.recipe.teacher))
+            judge = job.recipe.judge
+            asked = open_backend(judge) if judge else None
+            teaching = Teaching(job.recipe, store, open_backend(job.recipe.teacher), asked)
             generate(todo, read, teaching, out, job.say)
             if store.set_aside:
                 job.say(f"generate: the call store was damaged and is set aside: {store.set_aside}")

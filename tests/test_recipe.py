@@ -34,7 +34,13 @@ def changed(tmp_path: Path, key: str, value: object) -> str:
 def test_embedded_recipes_are_read_by_name(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.name == name
-    assert as_json(recipe) == yaml.safe_load((EMBEDDED / f"{name}.yaml").read_text("utf-8"))
+    given = yaml.safe_load((EMBEDDED / f"{name}.yaml").read_text("utf-8"))
+    resolved = as_json(recipe)
+    for section, value in given.items():  # what the file leaves out has its default
+        if isinstance(value, dict):
+            assert resolved[section] == resolved[section] | value
+        else:
+            assert resolved[section] == value
 
 
 def test_a_recipe_is_read_by_path_and_a_whole_number_may_stand_for_a_float(tmp_path: Path) -> None:
