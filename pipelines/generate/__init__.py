@@ -26,7 +26,7 @@ from pipelines.exam import items, user_turn
 from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
 from pipelines.generate.flow import FLOWS, load_flow
-from pipelines.generate.ledger import Book
+from pipelines.generate.ledger import Book, gather
 from pipelines.generate.readable import Readable
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
 from pipelines.recipe import Recipe
@@ -122,6 +122,7 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
             )
         data = rows_to_bytes(samples)
         (out / "rows" / f"{content_hash}.jsonl").write_bytes(data)
+        book.settle(content_hash, out / "rejects")
         summary[content_hash] = {"leaf": leaf.path, "rows": len(samples), "data_hash": sha256(data)}
         say(f"generate: {len(summary)} of {len(work)} leaves · {leaf.path} · {len(samples)} rows")
 
@@ -134,8 +135,7 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
     ledger = book.ledger(teaching.store.made, teaching.store.reused)
     (out / "ledger.json").write_bytes(pretty_json(ledger.to_json()))
     (out / "summary.json").write_bytes(pretty_json(dict(sorted(summary.items()))))
-    lines = sorted(canonical_json(reject) for reject in book.rejects)
-    (out / "rejects.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    gather(out / "rejects", out / "rejects.jsonl")
 
 
 def _mostly(book: Book, content_hash: str) -> str:
