@@ -14,10 +14,10 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipelines.artifacts import canonical_json, digest, pretty_json, rows_to_bytes, sha256
+from pipelines.artifacts import digest, pretty_json, rows_to_bytes, sha256
 from pipelines.backends import Answer, Backend, Call
 from pipelines.documents import CHUNKER_VERSION, Document, chunks
 from pipelines.documents.convert import versions
@@ -50,11 +50,14 @@ class Teaching:
     store: Completions
     teacher: Backend
     judge: Backend | None = None
+    _flows: dict[str, Flow] = field(default_factory=dict, init=False, repr=False)
 
     def flow(self, name: str) -> Flow:
-        """The flow of that name, as it is gone through here."""
-        flow = load_flow(name)
-        return flow if self.judge is not None else unjudged(flow)
+        """The flow of that name, as it is gone through here; read once, not once for each leaf."""
+        if name not in self._flows:
+            flow = load_flow(name)
+            self._flows[name] = flow if self.judge is not None else unjudged(flow)
+        return self._flows[name]
 
     def calls(self, step: Ask, row: Row) -> list[Call]:
         """The calls of ``step`` for ``row``, one a sample."""
