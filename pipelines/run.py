@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -68,7 +68,7 @@ Rows = dict[str, list[tuple[Message, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. ``accepted`` is False only where the verdict forbade a release."""
+    """How a run ended. ``accepted`` is False only where the verdict forbids a release."""
 
     plan: Plan
     directory: Path | None
@@ -92,12 +92,17 @@ def plan(options: Options) -> tuple[Situation, Recipe, Plan]:
 
 
 def run(options: Options, say: Say) -> Outcome:
-    """Do all of it; with no release on the target yet, release zero first."""
+    """Do all of it, or all until ``options.until``; with no release on the target yet, release zero
+    first, and whole where a branch's own changes follow."""
     now, recipe, decided = plan(options)
     if now.past is None:
         say(f"plan: {decided.reason}")
         zero = _at_base(now, options)
-        outcome = _carry_out(options, zero, recipe, decided, say)
+        follows = now.own is not None and bool(now.own.changes)
+        whole = replace(options, until=None) if follows else options
+        outcome = _carry_out(whole, zero, recipe, decided, say)
+        if whole.until is not None:
+            return outcome
         now, recipe, decided = plan(options)
         if decided.action == "nothing":
             return outcome
@@ -146,10 +151,17 @@ def _carry_out(
         write_atomic(directory / "recipe.json", pretty_json(recipe))
         write_atomic(options.runs / "latest", f"{directory.name}\n".encode())
         data = _generate(job)
+        if options.until == "generate":
+            return Outcome(decided, directory, None, None, True)
         new, old = _rows(job, data)
         _train(job, data, new, old)
+        if options.until == "train":
+            return Outcome(decided, directory, None, None, True)
         evaluation = _evaluate(job, new, old)
-        _report(job, evaluation, new, time.monotonic() - started)
+        if options.until != "evaluate":
+            _report(job, evaluation, new, time.monotonic() - started)
+        if options.until is not None:
+            return Outcome(decided, directory, None, evaluation, _accepted(job, evaluation))
         return _release(job, evaluation, data)
 
 

@@ -25,6 +25,7 @@ from pipelines.cli import (
     new,
     release,
     run,
+    stages,
     status,
 )
 from pipelines.cli.common import add_parser
@@ -34,7 +35,8 @@ from pipelines.errors import EXIT_BUG, EXIT_OK, EXIT_RESUMABLE, GraftError
 class Command(Protocol):
     """What each module of this package offers."""
 
-    HELP: str
+    @property
+    def HELP(self) -> str: ...
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the command's own arguments; one with actions sets ``command`` on theirs."""
@@ -48,6 +50,10 @@ COMMANDS: dict[str, Command] = {
     "draft": draft,
     "import": import_,
     "diff": diff,
+    "generate": stages.GENERATE,
+    "train": stages.TRAIN,
+    "evaluate": stages.EVALUATE,
+    "report": stages.REPORT,
     "run": run,
     "status": status,
     "log": log,
