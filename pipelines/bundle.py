@@ -70,7 +70,7 @@ def _facts(job: Job, seconds: float) -> dict[str, str]:
         "Weights continued from": job.plan.continues or "nothing",
         "Taxonomy commit": job.now.commit,
         "Recipe": f"{job.recipe.name} ({digest(job.recipe)[:12]})",
-        "Teacher": f"{job.recipe.teacher.backend} {job.recipe.teacher.revision}",
+        "Teacher": f"{job.recipe.teacher.name} {job.recipe.teacher.revision}",
         "Student": job.recipe.student.id,
         "Time": f"{seconds:.0f} s from generation to evaluation",
         "Machine": f"{platform.machine()}, {job.recipe.threads} threads",

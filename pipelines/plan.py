@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from pipelines.artifacts import digest
 from pipelines.errors import ReleaseError
-from pipelines.recipe import Recipe, made_from
-from pipelines.records import BaseModel, ChangeSet, Leaf, Manifest, Plan, Retired
+from pipelines.recipe import Recipe
+from pipelines.records import BaseModel, ChangeSet, Leaf, Manifest, Plan, Retired, as_json
 from pipelines.release.manifest import choose_start, seen
 
 
@@ -118,4 +118,4 @@ def make_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
 
 
 def _input_digest(wanted: Mapping[str, str], recipe: Recipe, continues: str | None) -> str:
-    return digest([sorted(wanted.values()), made_from(recipe), continues])
+    return digest([sorted(wanted.values()), as_json(recipe.essence), continues])

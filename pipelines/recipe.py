@@ -18,7 +18,6 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from pipelines.errors import RecipeError
-from pipelines.findings import as_json
 
 EMBEDDED = Path(__file__).parent / "recipes"
 T = TypeVar("T")
@@ -26,11 +25,46 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """Who writes the data: a backend's name, the model it asks, the revision that is declared."""
+    """Who writes the data: a backend's name, the model it asks, the revision that is declared.
 
-    backend: Literal["extractive"]
+    The other keys say how it is reached; docs/generation.md tells each. ``timeout`` in seconds of one
+    request; ``context`` in tokens, 0 where it is not known; prices per million tokens.
+    """
+
+    backend: Literal["extractive", "openai_api", "local"]
     model: str
     revision: str
+    url: str = ""
+    key_env: str = "OPENAI_API_KEY"
+    completions: Literal["chat", "legacy"] = "chat"
+    concurrency: int = 64
+    timeout: float = 300.0
+    retries: int = 6
+    context: int = 0
+    price_in: float = 0.0
+    price_out: float = 0.0
+    command: str = ""
+
+    @property
+    def name(self) -> str:
+        """Who a row is said to come from."""
+        return "extractive" if self.backend == "extractive" else self.model
+
+    @property
+    def stamp(self) -> str:
+        """The revision as calls are keyed by it: the other endpoint renders prompts otherwise."""
+        return self.revision if self.completions == "chat" else f"{self.revision} legacy"
+
+    @property
+    def essence(self) -> Teacher:
+        """Only what rows depend on: another address, pace or price gives the same data."""
+        return Teacher(
+            self.backend,
+            self.model,
+            self.revision,
+            completions=self.completions,
+            context=self.context,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +196,16 @@ class Recipe:
     train: Train
     evaluate: Evaluate
     release: Release
+    judge: Teacher | None = None
     mix: Mix | None = None
     budget: Budget | None = None
+
+    @property
+    def essence(self) -> Recipe:
+        """The recipe without how teacher and judge are reached and what may be spent: runs are told
+        apart by this."""
+        judge = self.judge and self.judge.essence
+        return dataclasses.replace(self, teacher=self.teacher.essence, judge=judge, budget=None)
 
 
 def load_recipe(name: str) -> Recipe:
@@ -186,12 +228,6 @@ def load_recipe(name: str) -> Recipe:
     return recipe
 
 
-def made_from(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as far as a model follows from it: no budget, no section that was left out."""
-    data = as_json(dataclasses.replace(recipe, budget=None))
-    return {key: value for key, value in data.items() if value is not None}
-
-
 def _wrong_source(entry: External) -> str:
     """What is wrong with where an external entry's rows come from; "" for nothing."""
     if (entry.path is None) == (entry.hub is None):
@@ -206,7 +242,7 @@ def _wrong_source(entry: External) -> str:
 
 
 def _build(cls: type[T], data: Any, path: str, at: str) -> T:
-    """``data`` as the dataclass ``cls``; every key known, every key there, every type right."""
+    """``data`` as the dataclass ``cls``: every key known, those without a default there, types right."""
     if not isinstance(data, dict):
         raise RecipeError(f"{path}: {at or 'the recipe'} must be a mapping of keys to values.")
     hints = typing.get_type_hints(cls)
@@ -228,18 +264,16 @@ def _build(cls: type[T], data: Any, path: str, at: str) -> T:
 
 def _needed(cls: Any) -> set[str]:
     """The keys without a default."""
-    return {
-        field.name
-        for field in dataclasses.fields(cls)
-        if field.default is field.default_factory is dataclasses.MISSING
-    }
+    none = dataclasses.MISSING
+    fields = dataclasses.fields(cls)
+    return {f.name for f in fields if f.default is none and f.default_factory is none}
 
 
 def _value(hint: Any, value: Any, path: str, at: str) -> Any:
-    if typing.get_origin(hint) is types.UnionType:  # X | None: a key that may be left out
+    if isinstance(hint, types.UnionType):  # X | None: a section that may be left out
+        (hint,) = [part for part in typing.get_args(hint) if part is not types.NoneType]
         if value is None:
             return None
-        hint = next(kind for kind in typing.get_args(hint) if kind is not types.NoneType)
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise RecipeError(f"{path}: {at} must be a list.")

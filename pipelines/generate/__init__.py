@@ -25,7 +25,7 @@ from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
 from pipelines.generate.flow import FLOWS, load_flow
 from pipelines.generate.ledger import Book
-from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting
+from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
 from pipelines.recipe import Recipe
 from pipelines.records import Chunk, ExamSplit, Leaf, Message, Sample, Seed
 
@@ -38,27 +38,46 @@ Work = Mapping[str, tuple[Leaf, ExamSplit]]
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """How questions are asked and answered: the recipe, the store, and who is behind it."""
+    """How questions are asked and answered: the recipe, the store, and who is behind it.
+
+    ``judge`` is None where the recipe names none; then flows are gone through without their judge.
+    """
 
     recipe: Recipe
     store: Completions
     teacher: Backend
+    judge: Backend | None = None
+
+    def flow(self, name: str) -> Flow:
+        """The flow of that name, as it is gone through here."""
+        flow = load_flow(name)
+        return flow if self.judge is not None else unjudged(flow)
 
     def calls(self, step: Ask, row: Row) -> list[Call]:
         """The calls of ``step`` for ``row``, one a sample."""
         values = {name: row.columns[name] for name in step.variables}
         messages = step.render(values)
-        asked = self.recipe.teacher
+        judge = self.recipe.judge if step.role == "judge" else None
+        asked = judge or self.recipe.teacher
         return [
             Call(
-                step.name, values, messages, asked.model, asked.revision, step.sampling,
+                step.name, values, messages, asked.model, asked.stamp, step.sampling,
                 step.schema, sample,
             )
             for sample in range(step.samples)
         ]  # fmt: skip
 
     async def answer(self, step: Ask, call: Call) -> Answer:
-        return await self.store.answer(call, self.teacher)
+        judge = self.judge if step.role == "judge" else None
+        return await self.store.answer(call, judge or self.teacher)
+
+    async def close(self) -> None:
+        """Let go of teacher and judge, the second even where the first cannot."""
+        try:
+            await self.teacher.close()
+        finally:
+            if self.judge is not None:
+                await self.judge.close()
 
 
 def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) -> None:
@@ -74,13 +93,16 @@ def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) ->
         try:
             await _generate(work, read, teaching, out, say)
         finally:
-            await teaching.teacher.close()
+            await teaching.close()
 
     asyncio.run(all_of_it())
 
 
 async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) -> None:
     book = Book()
+    kinds = {leaf.kind for leaf, _ in work.values()}
+    if teaching.judge is None and any(load_flow(n).judged for k in kinds for n in FLOWS[k]):
+        say("generate: the recipe names no judge, so nobody judges the rows")
     summary: dict[str, dict[str, int | str]] = {}
     free = asyncio.Semaphore(LEAVES)
 
@@ -138,7 +160,8 @@ def read_summary(directory: Path) -> dict[str, str]:
 def data_key(recipe: Recipe) -> str:
     """Digest of everything but the leaf that its rows depend on: flows, prompts, teacher, chunker."""
     flows = {kind: [load_flow(name).hash for name in names] for kind, names in FLOWS.items()}
-    return digest([VERSION, CHUNKER_VERSION, versions(), flows, recipe.teacher, recipe.generate])
+    who = [recipe.teacher.essence, recipe.judge and recipe.judge.essence]
+    return digest([VERSION, CHUNKER_VERSION, versions(), flows, who, recipe.generate])
 
 
 async def _leaf_rows(
@@ -147,7 +170,7 @@ async def _leaf_rows(
     exam = [item.prompt for item in items(leaf, split, "changed", lambda _: False)]
     samples: dict[str, Sample] = {}
     for name in FLOWS[leaf.kind]:
-        flow = load_flow(name)
+        flow = teaching.flow(name)
         passage = Passage(flow, leaf.content_hash, Setting(exam), teaching, book)
         for row in await passage.through(first_rows(flow, leaf, split, read, teaching.recipe)):
             sample = _sample(flow, leaf, row, teaching.recipe)
@@ -219,5 +242,5 @@ def _sample(flow: Flow, leaf: Leaf, row: Row, recipe: Recipe) -> Sample:
         chunk=row.origin.chunk,
         flow=flow.hash,
         calls=row.calls,
-        teacher=recipe.teacher.backend,
+        teacher=recipe.teacher.name,
     )
