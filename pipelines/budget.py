@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipelines.recipe import Budget
+from pipelines.records import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,6 @@ class Candidate:
     leaf: str
     changed: int
     cost: Cost
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A leaf that is not taught this time, and why."""
-
-    leaf: str
-    reason: str
 
 
 def within(

@@ -36,6 +36,25 @@ class Job:
         return self.now.target.manifest(self.plan.continues) if self.plan.continues else None
 
     @property
+    def kept(self) -> dict[str, str]:
+        """Content hash → data hash of what a release holds already."""
+        return {
+            entry.content_hash: entry.data_hash
+            for manifest in (self.start, self.now.previous)
+            for entry in (manifest.leaves.values() if manifest else ())
+        }
+
+    @property
+    def todo(self) -> dict[str, tuple[Leaf, ExamSplit]]:
+        """The leaves whose rows no release holds yet, by content hash."""
+        kept = self.kept
+        return {
+            self.leaves[path].content_hash: (self.leaves[path], self.exams[path])
+            for path in self.plan.learn
+            if self.leaves[path].content_hash not in kept
+        }
+
+    @property
     def base(self) -> Path:
         """The bare base: of the release that is continued, or the one that this run trains."""
         if self.start is None:

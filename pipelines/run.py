@@ -78,17 +78,36 @@ class Outcome:
 
 
 def plan(options: Options) -> tuple[Situation, Recipe, Plan]:
-    """What ``run`` would do now, without doing it."""
+    """What ``run`` would do now, without doing it; what exceeds the recipe's budget waits."""
     recipe = load_recipe(options.recipe)
     now = look(options)
+    seen = _at_base(now) if now.past is None else now
+    everything = wanted(seen)
+    decided = _decide(seen, everything, recipe)
+    if recipe.budget is None or decided.action == "nothing":
+        return now, recipe, decided
+    from pipelines.spending import waiting, without
+
+    job = _job(options, seen, recipe, decided, lambda line: None)
+    later = waiting(job)
+    if later:
+        decided = _decide(seen, without(job, everything, later), recipe)
+        decided = replace(decided, waiting=later)
+    return now, recipe, decided
+
+
+def planned(options: Options) -> Job:
+    """The run that would be done now, to look into; nothing is written."""
+    now, recipe, decided = plan(options)
+    seen = _at_base(now) if now.past is None else now
+    return _job(options, seen, recipe, decided, lambda line: None)
+
+
+def _decide(now: Situation, hashes: Mapping[str, str], recipe: Recipe) -> Plan:
     if now.past is not None:
-        return now, recipe, make_plan(wanted(now), now.past, recipe)
-    leaves = now.leaves
-    if now.own is not None:
-        leaves = readable(now.repository.tree(now.own.base, now.prefix))
-    hashes = {path: leaf.content_hash for path, leaf in leaves.items()}
+        return make_plan(hashes, now.past, recipe)
     why = "the target has no release yet: train release zero from nothing"
-    return now, recipe, first_plan(hashes, recipe, None, why)
+    return first_plan(hashes, recipe, None, why)
 
 
 def run(options: Options, say: Say) -> Outcome:
@@ -96,17 +115,17 @@ def run(options: Options, say: Say) -> Outcome:
     first, and whole where a branch's own changes follow."""
     now, recipe, decided = plan(options)
     if now.past is None:
-        say(f"plan: {decided.reason}")
-        zero = _at_base(now, options)
+        _say_plan(decided, say)
+        zero = _at_base(now)
         follows = now.own is not None and bool(now.own.changes)
         whole = replace(options, until=None) if follows else options
         outcome = _carry_out(whole, zero, recipe, decided, say)
-        if whole.until is not None:
+        if whole.until is not None or (decided.waiting and not follows):
             return outcome
         now, recipe, decided = plan(options)
         if decided.action == "nothing":
             return outcome
-    say(f"plan: {decided.action}: {decided.reason}")
+    _say_plan(decided, say)
     if decided.action == "nothing":
         made = _made(options.runs, decided.previous)
         evaluation = read_evaluation(made / "evaluation")[0] if made else None
@@ -114,7 +133,13 @@ def run(options: Options, say: Say) -> Outcome:
     return _carry_out(options, now, recipe, decided, say)
 
 
-def _at_base(now: Situation, options: Options) -> Situation:
+def _say_plan(decided: Plan, say: Say) -> None:
+    say(f"plan: {decided.action}: {decided.reason}")
+    for wait in decided.waiting:
+        say(f"plan: {wait.leaf} waits: {wait.reason}")
+
+
+def _at_base(now: Situation) -> Situation:
     """The situation seen from the commit that a branch leaves: release zero knows nothing of it."""
     if now.own is None:
         return now
@@ -137,12 +162,8 @@ def _made(runs: Path, tag: str | None) -> Path | None:
 def _carry_out(
     options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say
 ) -> Outcome:
-    directory = options.runs / decided.input_digest[:16]
-    leaves = wanted_leaves(now, decided.wanted)
-    job = Job(
-        options, now, recipe, decided, leaves, splits(now, leaves), changes_since(now, leaves),
-        directory, say,
-    )  # fmt: skip
+    job = _job(options, now, recipe, decided, say)
+    directory = job.directory
     with said(directory):
         directory.mkdir(parents=True, exist_ok=True)
     with lock(directory / ".lock", f"the run {directory}"):
@@ -165,18 +186,18 @@ def _carry_out(
         return _release(job, evaluation, data)
 
 
+def _job(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say) -> Job:
+    directory = options.runs / decided.input_digest[:16]
+    leaves = wanted_leaves(now, decided.wanted)
+    return Job(
+        options, now, recipe, decided, leaves, splits(now, leaves), changes_since(now, leaves),
+        directory, say,
+    )  # fmt: skip
+
+
 def _generate(job: Job) -> dict[str, str]:
     """Make the rows that no release holds yet. Returns content hash → data hash of all leaves."""
-    kept = {
-        entry.content_hash: entry.data_hash
-        for manifest in (job.start, job.now.previous)
-        for entry in (manifest.leaves.values() if manifest else ())
-    }
-    todo = {
-        job.leaves[path].content_hash: (job.leaves[path], job.exams[path])
-        for path in job.plan.learn
-        if job.leaves[path].content_hash not in kept
-    }
+    todo = job.todo
     inputs = {
         "leaves": digest([(h, exam) for h, (_, exam) in sorted(todo.items())]),
         "data": data_key(job.recipe),
@@ -198,7 +219,7 @@ def _generate(job: Job) -> dict[str, str]:
             if store.set_aside:
                 job.say(f"generate: the call store was damaged and is set aside: {store.set_aside}")
             job.say(f"generate: {store.made} calls made, {store.reused} read back from the store")
-    found = {**kept, **read_summary(place)}
+    found = {**job.kept, **read_summary(place)}
     return {leaf.content_hash: found[leaf.content_hash] for leaf in job.leaves.values()}
 
 

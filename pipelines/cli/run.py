@@ -77,3 +77,5 @@ def print_plan(decided: Plan) -> None:
         print(f"  learn {leaf}{' (corrected)' if leaf in decided.corrected else ''}")
     for gone in decided.retired:
         print(f"  drop  {gone.leaf} ({gone.reason})")
+    for wait in decided.waiting:
+        print(f"  wait  {wait.leaf}: {wait.reason}")
