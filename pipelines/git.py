@@ -207,14 +207,17 @@ class Repository:
         counts as a change of whatever was not found after it.
         """
         found: dict[str, int] = {}
-        left = {path.strip("/") for path in paths}
         boundary = self._boundary()
         with _whole(self._repository):
-            for at in self._repository.walk(self.resolve(commit), SortMode.TIME):
+            head = self._repository[self.resolve(commit)].peel(pygit2.Commit)
+            now = {path: _identity(head, path.strip("/")) for path in paths}
+            left = {path for path, own in now.items() if own is not None}
+            for at in self._repository.walk(head.id, SortMode.TIME):
                 parents = [] if str(at.id) in boundary else at.parents
-                for path in sorted(left):
-                    own = _identity(at, path)
-                    if own is not None and all(_identity(old, path) != own for old in parents):
+                for path in left:
+                    own = now[path]
+                    same = [_identity(one, path.strip("/")) == own for one in (at, *parents)]
+                    if same[0] and not any(same[1:]):
                         found[path] = at.commit_time
                 left -= found.keys()
                 if not left:
