@@ -158,7 +158,7 @@ class External:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What is trained together, in LAB's two phases; shares count rows, per row of the phase.
+    """What is trained together, in LAB's two phases; shares count rows, per new row of the phase.
 
     ``per_leaf``: rows of one leaf at most. ``replay``: rows of earlier leaves. ``knowledge``: rows of
     the knowledge phase that come again among the skills. ``distractors``: foreign chunks beside the

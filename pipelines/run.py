@@ -37,6 +37,7 @@ from pipelines.exam import items
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import Teaching, data_key, generate, read_summary
 from pipelines.generate.completions import Completions
+from pipelines.ingredients import make_mix, train_phases
 from pipelines.job import Job, Say
 from pipelines.plan import first_plan, make_plan
 from pipelines.recipe import Recipe, load_recipe
@@ -250,6 +251,10 @@ def _train(job: Job, data: Mapping[str, str], new: Rows, old: Rows) -> None:
     }
     fresh = job.plan.action == "bootstrap"
     place = job.directory / ("base" if fresh else "adapter")
+    mixed = None
+    if job.recipe.mix is not None and not fresh and any(new.values()):
+        mixed = make_mix(job, data, new, old)
+        inputs["mix"] = output_digest(mixed)
     if finished(place, inputs, TRAIN_VERSION):
         job.say("train: finished before")
         return
@@ -270,9 +275,12 @@ def _train(job: Job, data: Mapping[str, str], new: Rows, old: Rows) -> None:
             if earlier is not None:
                 shutil.copytree(earlier, out, dirs_exist_ok=True)
             return
+        corrected = [job.leaves[path].content_hash for path in job.plan.corrected]
+        if mixed is not None:
+            train_phases(job, mixed, earlier, corrected, out)
+            return
         from pipelines.train import adapt
 
-        corrected = [job.leaves[path].content_hash for path in job.plan.corrected]
         adapt(job.base, earlier, new, old, corrected, job.recipe, out, job.say)
 
 
