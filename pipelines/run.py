@@ -34,6 +34,7 @@ from pipelines.errors import TrainError
 from pipelines.evaluate import Answerer, evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.exam import items
+from pipelines.export import SOURCES, sources
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import Teaching, data_key, generate, read_summary
 from pipelines.generate.completions import Completions
@@ -171,6 +172,8 @@ def _carry_out(
         started = time.monotonic()
         write_atomic(directory / "plan.json", pretty_json(decided))
         write_atomic(directory / "recipe.json", pretty_json(recipe))
+        taught = {path: job.leaves[path] for path in decided.learn}
+        write_atomic(directory / SOURCES, pretty_json(sources(taught, now.commit)))
         write_atomic(options.runs / "latest", f"{directory.name}\n".encode())
         data = _generate(job)
         if options.until == "generate":

@@ -19,6 +19,7 @@ from pipelines.cli import (
     diff,
     doctor,
     draft,
+    export,
     fix,
     import_,
     log,
@@ -58,6 +59,7 @@ COMMANDS: dict[str, Command] = {
     "status": status,
     "log": log,
     "release": release,
+    "export": export,
     "doctor": doctor,
 }
 
