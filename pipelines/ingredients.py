@@ -27,13 +27,13 @@ from pipelines.mix import (
     read_phase,
 )
 from pipelines.mix.external import located, read_external
-from pipelines.records import Json, Leaf, Message
+from pipelines.records import Json, Leaf, LeafData, Message
 
 Rows = Mapping[str, Sequence[Talk]]
 
 
-def make_mix(job: Job, data: Mapping[str, str], new: Rows, old: Rows) -> Path:
-    """The finished stage ``mix`` of a run; ``data`` maps content hash to data hash."""
+def make_mix(job: Job, data: Mapping[str, LeafData], new: Rows, old: Rows) -> Path:
+    """The finished stage ``mix`` of a run; ``data`` is what there is of each leaf."""
     assert job.recipe.mix is not None
     files = [(entry, located(entry, job.options.cache)) for entry in job.recipe.mix.external]
     inputs = {
@@ -72,7 +72,7 @@ def _phase(leaf: Leaf) -> Phase:
 
 
 def _grounds(
-    job: Job, data: Mapping[str, str], new: Rows
+    job: Job, data: Mapping[str, LeafData], new: Rows
 ) -> tuple[list[Located], dict[str, list[str]]]:
     """The new knowledge rows with the span of a document that each was made from."""
     library = Library(job.options.cache, job.options.policy.documents)
@@ -84,7 +84,9 @@ def _grounds(
             continue
         texts = {document.path: document.text for document in read(leaf)}
         wanted = set(new[leaf.content_hash])
-        for line in job.row_bytes(leaf.content_hash, data[leaf.content_hash]).splitlines():
+        for line in job.row_bytes(
+            leaf.content_hash, data[leaf.content_hash].data_hash
+        ).splitlines():
             row = json.loads(line)
             talk = tuple(Message(turn["role"], turn["content"]) for turn in row["messages"])
             if row["span"] is None or row["document"] not in texts or talk not in wanted:

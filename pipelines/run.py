@@ -33,7 +33,7 @@ from pipelines.documents import Library, documents
 from pipelines.errors import TrainError
 from pipelines.evaluate import Answerer, evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
-from pipelines.exam import items
+from pipelines.exam import asked, items
 from pipelines.export import SOURCES, sources
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import Teaching, data_key, generate, read_summary
@@ -45,9 +45,11 @@ from pipelines.recipe import Recipe, load_recipe
 from pipelines.records import (
     Evaluation,
     ExamItem,
+    LeafData,
     Manifest,
     Message,
     Plan,
+    Role,
 )
 from pipelines.report import html, markdown
 from pipelines.situation import (
@@ -65,7 +67,9 @@ TRAIN_VERSION = 1
 EVALUATE_VERSION = 1
 RELEASE_VERSION = 1
 
+# By content hash: conversations, and what is kept of a leaf's data.
 Rows = dict[str, list[tuple[Message, ...]]]
+Data = Mapping[str, LeafData]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,7 @@ def _carry_out(
         _train(job, data, new, old)
         if options.until == "train":
             return Outcome(decided, directory, None, None, True)
-        evaluation = _evaluate(job, new, old)
+        evaluation = _evaluate(job, data, new, old)
         if options.until != "evaluate":
             _report(job, evaluation, new, time.monotonic() - started)
         if options.until is not None:
@@ -199,8 +203,8 @@ def _job(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: S
     )  # fmt: skip
 
 
-def _generate(job: Job) -> dict[str, str]:
-    """Make the rows that no release holds yet. Returns content hash → data hash of all leaves."""
+def _generate(job: Job) -> Data:
+    """Make the rows that no release holds yet. Returns what there is of every leaf."""
     todo = job.todo
     inputs = {
         "leaves": digest([(h, exam) for h, (_, exam) in sorted(todo.items())]),
@@ -218,7 +222,9 @@ def _generate(job: Job) -> dict[str, str]:
         ):
             library = Library(job.options.cache, job.options.policy.documents)
             read = partial(documents, job.now.tree, library=library)
-            teaching = Teaching(job.recipe, store, open_backend(job.recipe.teacher))
+            judge = job.recipe.judge
+            asked = open_backend(judge) if judge else None
+            teaching = Teaching(job.recipe, store, open_backend(job.recipe.teacher), asked)
             generate(todo, read, teaching, out, job.say)
             if store.set_aside:
                 job.say(f"generate: the call store was damaged and is set aside: {store.set_aside}")
@@ -227,13 +233,13 @@ def _generate(job: Job) -> dict[str, str]:
     return {leaf.content_hash: found[leaf.content_hash] for leaf in job.leaves.values()}
 
 
-def _rows(job: Job, data: Mapping[str, str]) -> tuple[Rows, Rows]:
+def _rows(job: Job, data: Data) -> tuple[Rows, Rows]:
     """Conversations by content hash: those that the weights lack, and those that they have seen."""
     learn = {job.leaves[path].content_hash: path for path in job.plan.learn}
     new: Rows = {}
     old: Rows = {}
-    for content_hash, data_hash in data.items():
-        rows = conversations(job.row_bytes(content_hash, data_hash))
+    for content_hash, made in data.items():
+        rows = conversations(job.row_bytes(content_hash, made.data_hash))
         path = learn.get(content_hash)
         if path is None:
             old[content_hash] = rows
@@ -245,10 +251,10 @@ def _rows(job: Job, data: Mapping[str, str]) -> tuple[Rows, Rows]:
     return new, {content_hash: rows for content_hash, rows in old.items() if rows}
 
 
-def _train(job: Job, data: Mapping[str, str], new: Rows, old: Rows) -> None:
+def _train(job: Job, data: Data, new: Rows, old: Rows) -> None:
     """Train release zero into ``base/``, or the adapter of this change into ``adapter/``."""
     inputs = {
-        "data": digest(data),
+        "data": digest({content_hash: made.data_hash for content_hash, made in data.items()}),
         "continues": job.plan.continues or "",
         "new": digest(sorted(new)),
     }
@@ -301,7 +307,7 @@ def _weights_written(place: Path) -> Iterator[None]:
         ) from error
 
 
-def _exam(job: Job, new: Rows, old: Rows) -> list[ExamItem]:
+def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:
     seen = Seen({h: [*new.get(h, []), *old.get(h, [])] for h in {*new, *old}})
     found: list[ExamItem] = []
     learn = set(job.plan.learn) if job.plan.action != "bootstrap" else set()
@@ -310,13 +316,16 @@ def _exam(job: Job, new: Rows, old: Rows) -> list[ExamItem]:
         def leaked(prompt: str, own: str = leaf.content_hash) -> bool:
             return seen.leaked(prompt, own)
 
-        role = "changed" if path in learn else "panel"
-        found += items(leaf, job.exams[path], role, leaked)  # type: ignore[arg-type]
+        role: Role = "changed" if path in learn else "panel"
+        found += items(leaf, job.exams[path], role, leaked)
+        if job.exams[path].exam:
+            rows = job.asked_bytes(leaf.content_hash, data[leaf.content_hash].asked_hash)
+            found += asked(leaf, rows, role, leaked)
     return found
 
 
-def _evaluate(job: Job, new: Rows, old: Rows) -> Evaluation:
-    exam = _exam(job, new, old)
+def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
+    exam = _exam(job, data, new, old)
     place = job.directory / "evaluation"
     weights = job.directory / ("base" if job.plan.action == "bootstrap" else "adapter")
     inputs = {
@@ -379,7 +388,7 @@ def _accepted(job: Job, evaluation: Evaluation) -> bool:
     return evaluation.verdict == "PASS" or not_worse(evaluation)
 
 
-def _release(job: Job, evaluation: Evaluation, data: Mapping[str, str]) -> Outcome:
+def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
     if not _accepted(job, evaluation):
         job.say(f"release: none: the verdict is {evaluation.verdict}")
         return Outcome(job.plan, job.directory, None, evaluation, False)
@@ -396,9 +405,11 @@ def _release(job: Job, evaluation: Evaluation, data: Mapping[str, str]) -> Outco
     target = job.now.target
     if job.plan.action == "bootstrap":
         target.put_base(manifest.base_model.revision, job.directory / "base")
-    for content_hash, data_hash in data.items():
-        if not target.has_blob(data_hash):
-            target.put_blob(job.row_bytes(content_hash, data_hash))
+    for content_hash, made in data.items():
+        if not target.has_blob(made.data_hash):
+            target.put_blob(job.row_bytes(content_hash, made.data_hash))
+        if made.asked_hash and not target.has_blob(made.asked_hash):
+            target.put_blob(job.asked_bytes(content_hash, made.asked_hash))
     tag = target.publish(place, manifest)
     job.say(f"release: {tag} in {job.options.target}")
     return Outcome(job.plan, job.directory, tag, evaluation, True)

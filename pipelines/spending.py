@@ -148,5 +148,5 @@ def _rows(job: Job, content_hash: str) -> bytes | None:
     made = job.directory / "dataset" / "rows" / f"{content_hash}.jsonl"
     if made.is_file():
         return made.read_bytes()
-    data_hash = job.kept.get(content_hash)
-    return None if data_hash is None else job.now.target.read_blob(data_hash)
+    kept = job.kept.get(content_hash)
+    return None if kept is None else job.now.target.read_blob(kept.data_hash)

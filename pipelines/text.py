@@ -95,10 +95,10 @@ def count_words(text: str) -> float:
     return len(spaced.split()) + characters / 2
 
 
-# Letters by what a byte-level BPE of today's models makes of them; see docs/generation.md.
+# What tokenizers make of characters; measured on four of them, from 32,000 to 150,000 entries.
 _WORDS = re.compile(r"[A-Za-z]+")
-_ASCII_REST = re.compile(r"[0-9!-/:-@\[-`{-~\n\t\r]")
-_TWO_BYTES = re.compile("[\u0080-\u07ff]")
+_SINGLE = re.compile(r"[0-9!-/:-@\[-`{-~\n\t\r\u0080-\u03ff\u0530-\u07ff]")
+_CYRILLIC = re.compile("[\u0400-\u052f]")
 _THREE_BYTES = re.compile("[\u0800-\ud7ff\ue000-\uffff]")
 _FOUR_BYTES = re.compile("[\U00010000-\U0010ffff]")
 
@@ -106,15 +106,15 @@ _FOUR_BYTES = re.compile("[\U00010000-\U0010ffff]")
 def estimate_tokens(text: str) -> int:
     """How many tokens a model's tokenizer makes of ``text``: a guess that is rather too high.
 
-    For checks before asking and for plans, where no tokenizer is at hand. Latin words count a token
-    for each four letters begun, digits and punctuation one each, other alphabets one for two
-    characters, scripts without spaces and those of India one for each, emoji three.
+    For checks before asking and for plans, where no tokenizer is at hand. A Latin word counts a token
+    for each four letters begun, Cyrillic one for two letters; digits, punctuation and letters of other
+    alphabets one each, those of India and of scripts without spaces five for four, emoji four.
     """
-    words = sum((len(word) + 3) // 4 for word in _WORDS.findall(text))
-    found = words + len(_ASCII_REST.findall(text))
+    found = sum((len(word) + 3) // 4 for word in _WORDS.findall(text))
+    found += len(_SINGLE.findall(text))
     if not text.isascii():
-        found += (len(_TWO_BYTES.findall(text)) + 1) // 2
-        found += len(_THREE_BYTES.findall(text)) + 3 * len(_FOUR_BYTES.findall(text))
+        found += (len(_CYRILLIC.findall(text)) + 1) // 2
+        found += (5 * len(_THREE_BYTES.findall(text)) + 3) // 4 + 4 * len(_FOUR_BYTES.findall(text))
     return found
 
 

@@ -17,7 +17,7 @@ from pipelines.errors import BackendError
 from pipelines.exam import items
 from pipelines.generate import Read, Teaching, first_rows
 from pipelines.generate.completions import Completions
-from pipelines.generate.flow import FLOWS
+from pipelines.generate.flow import EXAM_FLOWS, FLOWS
 from pipelines.generate.steps import Ask, Keep, Reshape, Row, Setting, Step
 from pipelines.recipe import Recipe, Teacher
 from pipelines.records import ExamSplit, Leaf
@@ -87,7 +87,8 @@ class Estimator:
         teaching = self._teaching
         exam = [item.prompt for item in items(leaf, split, "changed", lambda _: False)]
         count = _Count(Setting(exam))
-        for name in FLOWS[leaf.kind]:
+        examined = teaching.recipe.generate.exam_questions and split.exam
+        for name in (*FLOWS[leaf.kind], *(EXAM_FLOWS[leaf.kind] if examined else ())):
             flow = teaching.flow(name)
             for row in first_rows(flow, leaf, split, read, teaching.recipe):
                 self._follow(row, flow.steps, count)

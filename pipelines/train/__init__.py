@@ -117,7 +117,12 @@ def adapt(
     )
     part = sum(tokens.get(h, 0) for h in corrected) / sum(tokens.values())
     optimizer = _adapter_optimizer(model, recipe, 1 - part * (1 - recipe.train.corrected_rate))
+    moving = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    start = {name: p.detach().clone() for name, p in moving.items()}
     loss = train(model, [optimizer], steps, total, say)
+    with torch.no_grad():
+        for name, parameter in moving.items():
+            parameter.lerp_(start[name], 1 - recipe.train.interpolation)
     _save(model, recipe.student.id, out)
     _write_record(out, {"rows": len(fresh), "tokens": total, "loss": round(loss, 4), "seen": seen})
     return seen
