@@ -27,7 +27,6 @@ from pipelines.artifacts import (
     stage,
     write_atomic,
 )
-from pipelines.backends import open_backend
 from pipelines.bundle import assemble, report_input
 from pipelines.documents import Library, documents
 from pipelines.errors import TrainError
@@ -36,7 +35,7 @@ from pipelines.evaluate.leaks import Seen
 from pipelines.exam import asked, items
 from pipelines.export import SOURCES, sources
 from pipelines.generate import VERSION as GENERATE_VERSION
-from pipelines.generate import Teaching, data_key, generate, read_summary
+from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.ingredients import make_mix, train_phases
 from pipelines.job import Job, Say
@@ -62,6 +61,8 @@ from pipelines.situation import (
     wanted,
     wanted_leaves,
 )
+from pipelines.speeds import note
+from pipelines.spending import train_speed, waiting, watched, without
 
 TRAIN_VERSION = 1
 EVALUATE_VERSION = 1
@@ -92,8 +93,6 @@ def plan(options: Options) -> tuple[Situation, Recipe, Plan]:
     decided = _decide(seen, everything, recipe)
     if recipe.budget is None or decided.action == "nothing":
         return now, recipe, decided
-    from pipelines.spending import waiting, without
-
     job = _job(options, seen, recipe, decided, lambda line: None)
     later = waiting(job)
     if later:
@@ -222,10 +221,8 @@ def _generate(job: Job) -> Data:
         ):
             library = Library(job.options.cache, job.options.policy.documents)
             read = partial(documents, job.now.tree, library=library)
-            judge = job.recipe.judge
-            asked = open_backend(judge) if judge else None
-            teaching = Teaching(job.recipe, store, open_backend(job.recipe.teacher), asked)
-            generate(todo, read, teaching, out, job.say)
+            with watched(job, store) as (teaching, progress):
+                generate(todo, read, teaching, out, progress.say)
             if store.set_aside:
                 job.say(f"generate: the call store was damaged and is set aside: {store.set_aside}")
             job.say(f"generate: {store.made} calls made, {store.reused} read back from the store")
@@ -269,6 +266,7 @@ def _train(job: Job, data: Data, new: Rows, old: Rows) -> None:
         return
     section = job.recipe.bootstrap if fresh else job.recipe.train
     with (
+        _timed(job, place),
         stage(place, inputs=inputs, version=TRAIN_VERSION, section=section) as out,
         _weights_written(place),
     ):
@@ -291,6 +289,17 @@ def _train(job: Job, data: Data, new: Rows, old: Rows) -> None:
         from pipelines.train import adapt
 
         adapt(job.base, earlier, new, old, corrected, job.recipe, out, job.say)
+
+
+@contextlib.contextmanager
+def _timed(job: Job, place: Path) -> Iterator[None]:
+    """Note how fast the training was, for the next plan."""
+    started = time.monotonic()
+    yield
+    record = place / "training.json"
+    if record.is_file():
+        tokens = json.loads(record.read_bytes())["tokens"]
+        note(job.options.cache, train_speed(job.recipe), tokens, time.monotonic() - started)
 
 
 @contextlib.contextmanager

@@ -6,21 +6,26 @@ fetched where they lie elsewhere), the call store is looked into; nobody is aske
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from pipelines.artifacts import conversations
+from pipelines.backends import open_backend
 from pipelines.budget import Candidate, Cost, within
 from pipelines.documents import Library, documents
 from pipelines.errors import GraftError
+from pipelines.generate import Teaching
 from pipelines.generate.completions import Completions
 from pipelines.generate.estimate import Estimate, Estimator, planned
+from pipelines.generate.progress import Progress, Watched, terminal
 from pipelines.job import Job
 from pipelines.recipe import Recipe, Teacher
 from pipelines.records import Waiting
-from pipelines.speeds import measured
+from pipelines.speeds import measured, note
 from pipelines.text import estimate_tokens
 
 SECONDS_A_CALL = 10.0  # of a teacher with a model, before one was measured here
@@ -57,6 +62,29 @@ def estimates(job: Job) -> list[Estimate]:
         estimator = Estimator(planned(job.recipe, store), rate)
         work = sorted(job.todo.values(), key=lambda found: found[0].path)
         return [estimator.leaf(leaf, split, read) for leaf, split in work]
+
+
+@contextlib.contextmanager
+def watched(job: Job, store: Completions) -> Iterator[tuple[Teaching, Progress]]:
+    """Teacher and judge as the recipe names them, with progress told and the speed noted."""
+    library = Library(job.options.cache, job.options.policy.documents)
+    read = partial(documents, job.now.tree, library=library)
+    estimator = Estimator(planned(job.recipe, store), 1.0)
+    expected = {h: estimator.calls(leaf, split, read) for h, (leaf, split) in job.todo.items()}
+    names = {h: leaf.path for h, (leaf, _) in job.todo.items()}
+    progress = Progress(expected, names, job.say, terminal())
+    recipe = job.recipe
+    teacher = Watched(open_backend(recipe.teacher), recipe.teacher, progress)
+    judge = None
+    if recipe.judge is not None:
+        judge = Watched(open_backend(recipe.judge), recipe.judge, progress)
+    started = time.monotonic()
+    try:
+        yield Teaching(recipe, store, teacher, judge, progress), progress
+    finally:
+        progress.close()
+        seconds = time.monotonic() - started
+        note(job.options.cache, ask_speed(recipe.teacher), store.made, seconds)
 
 
 def waiting(job: Job) -> tuple[Waiting, ...]:

@@ -9,7 +9,7 @@ to the same task, else from the flow's own numbers; filters are taken to keep ev
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.backends import Answer, Call
@@ -18,7 +18,7 @@ from pipelines.exam import items
 from pipelines.generate import Read, Teaching, first_rows
 from pipelines.generate.completions import Completions
 from pipelines.generate.flow import EXAM_FLOWS, FLOWS
-from pipelines.generate.steps import Ask, Keep, Reshape, Row, Setting, Step
+from pipelines.generate.steps import Ask, Flow, Keep, Reshape, Row, Setting, Step
 from pipelines.recipe import Recipe, Teacher
 from pipelines.records import ExamSplit, Leaf
 from pipelines.text import count_words, estimate_tokens
@@ -87,17 +87,35 @@ class Estimator:
         teaching = self._teaching
         exam = [item.prompt for item in items(leaf, split, "changed", lambda _: False)]
         count = _Count(Setting(exam))
-        examined = teaching.recipe.generate.exam_questions and split.exam
-        for name in (*FLOWS[leaf.kind], *(EXAM_FLOWS[leaf.kind] if examined else ())):
-            flow = teaching.flow(name)
-            for row in first_rows(flow, leaf, split, read, teaching.recipe):
-                self._follow(row, flow.steps, count)
+        for flow, row in self._starts(leaf, split, read):
+            self._follow(row, flow.steps, count)
         cost = count.cost(teaching.recipe)
         made = math.ceil(count.made())
         return Estimate(
             leaf.path, made + count.stored, count.stored, math.ceil(sum(count.prompt.values())),
             math.ceil(sum(count.completion.values())), cost, made / self._rate,
         )  # fmt: skip
+
+    def calls(self, leaf: Leaf, split: ExamSplit, read: Read) -> int:
+        """About how many calls the leaf takes, stored or not; nothing is rendered or looked up."""
+        found = 0.0
+        for flow, row in self._starts(leaf, split, read):
+            rows = 1.0
+            for step in flow.steps:
+                if isinstance(step, Ask):
+                    values = {name: row.columns.get(name, "") for name in step.variables}
+                    found += rows * step.samples
+                    rows *= step.samples * self._answer(step, row, values)[1]
+        return math.ceil(found)
+
+    def _starts(self, leaf: Leaf, split: ExamSplit, read: Read) -> Iterator[tuple[Flow, Row]]:
+        """The first rows of every flow that the leaf goes through."""
+        recipe = self._teaching.recipe
+        examined = recipe.generate.exam_questions and split.exam
+        for name in (*FLOWS[leaf.kind], *(EXAM_FLOWS[leaf.kind] if examined else ())):
+            flow = self._teaching.flow(name)
+            for row in first_rows(flow, leaf, split, read, recipe):
+                yield flow, row
 
     def _follow(self, row: Row, steps: Sequence[Step], count: _Count) -> None:
         """Take one row through ``steps`` as far as answers are known, guess from there."""
