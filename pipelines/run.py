@@ -39,8 +39,8 @@ from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.ingredients import make_mix, train_phases
 from pipelines.job import Job, Say
-from pipelines.plan import first_plan, make_plan
-from pipelines.recipe import Recipe, load_recipe
+from pipelines.prepare import at_base, make_job, plan
+from pipelines.recipe import Recipe
 from pipelines.records import (
     Evaluation,
     ExamItem,
@@ -54,15 +54,9 @@ from pipelines.report import html, markdown
 from pipelines.situation import (
     Options,
     Situation,
-    changes_since,
-    look,
-    readable,
-    splits,
-    wanted,
-    wanted_leaves,
 )
 from pipelines.speeds import note
-from pipelines.spending import train_speed, waiting, watched, without
+from pipelines.spending import train_speed, watched
 
 TRAIN_VERSION = 1
 EVALUATE_VERSION = 1
@@ -84,44 +78,13 @@ class Outcome:
     accepted: bool
 
 
-def plan(options: Options) -> tuple[Situation, Recipe, Plan]:
-    """What ``run`` would do now, without doing it; what exceeds the recipe's budget waits."""
-    recipe = load_recipe(options.recipe)
-    now = look(options)
-    seen = _at_base(now) if now.past is None else now
-    everything = wanted(seen)
-    decided = _decide(seen, everything, recipe)
-    if recipe.budget is None or decided.action == "nothing":
-        return now, recipe, decided
-    job = _job(options, seen, recipe, decided, lambda line: None)
-    later = waiting(job)
-    if later:
-        decided = _decide(seen, without(job, everything, later), recipe)
-        decided = replace(decided, waiting=later)
-    return now, recipe, decided
-
-
-def planned(options: Options) -> Job:
-    """The run that would be done now, to look into; nothing is written."""
-    now, recipe, decided = plan(options)
-    seen = _at_base(now) if now.past is None else now
-    return _job(options, seen, recipe, decided, lambda line: None)
-
-
-def _decide(now: Situation, hashes: Mapping[str, str], recipe: Recipe) -> Plan:
-    if now.past is not None:
-        return make_plan(hashes, now.past, recipe)
-    why = "the target has no release yet: train release zero from nothing"
-    return first_plan(hashes, recipe, None, why)
-
-
 def run(options: Options, say: Say) -> Outcome:
     """Do all of it, or all until ``options.until``; with no release on the target yet, release zero
     first, and whole where a branch's own changes follow."""
     now, recipe, decided = plan(options)
     if now.past is None:
         _say_plan(decided, say)
-        zero = _at_base(now)
+        zero = at_base(now)
         follows = now.own is not None and bool(now.own.changes)
         whole = replace(options, until=None) if follows else options
         outcome = _carry_out(whole, zero, recipe, decided, say)
@@ -144,16 +107,6 @@ def _say_plan(decided: Plan, say: Say) -> None:
         say(f"plan: {wait.leaf} waits: {wait.reason}")
 
 
-def _at_base(now: Situation) -> Situation:
-    """The situation seen from the commit that a branch leaves: release zero knows nothing of it."""
-    if now.own is None:
-        return now
-    tree = now.repository.tree(now.own.base, now.prefix)
-    return Situation(
-        now.repository, now.prefix, now.own.base, tree, readable(tree), None, now.target, None
-    )
-
-
 def _made(runs: Path, tag: str | None) -> Path | None:
     """The latest run, where it is the one that made the release ``tag``."""
     try:
@@ -167,7 +120,7 @@ def _made(runs: Path, tag: str | None) -> Path | None:
 def _carry_out(
     options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say
 ) -> Outcome:
-    job = _job(options, now, recipe, decided, say)
+    job = make_job(options, now, recipe, decided, say)
     directory = job.directory
     with said(directory):
         directory.mkdir(parents=True, exist_ok=True)
@@ -191,15 +144,6 @@ def _carry_out(
         if options.until is not None:
             return Outcome(decided, directory, None, evaluation, _accepted(job, evaluation))
         return _release(job, evaluation, data)
-
-
-def _job(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say) -> Job:
-    directory = options.runs / decided.input_digest[:16]
-    leaves = wanted_leaves(now, decided.wanted)
-    return Job(
-        options, now, recipe, decided, leaves, splits(now, leaves), changes_since(now, leaves),
-        directory, say,
-    )  # fmt: skip
 
 
 def _generate(job: Job) -> Data:

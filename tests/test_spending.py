@@ -13,8 +13,9 @@ import pytest
 
 from pipelines.errors import GraftError
 from pipelines.git import open_repository
+from pipelines.prepare import plan
 from pipelines.records import Json
-from pipelines.run import plan, run
+from pipelines.run import run
 from tests.support.flow import (
     LEAVES,
     MILL,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def generating(args: argparse.Namespace, options: Options) -> None:
     """Calls, tokens, cost and time of each leaf and in all; how much the store already has."""
     from pipelines.generate.estimate import total
+    from pipelines.prepare import planned
     from pipelines.records import as_json
-    from pipelines.run import planned
     from pipelines.spending import estimates
 
     job = planned(options)
@@ -52,8 +52,8 @@ def _line(name: str, one: Estimate, priced: bool) -> list[str]:
 
 def training(args: argparse.Namespace, options: Options) -> None:
     """Rows, tokens, steps and, once one training was measured here, the time."""
+    from pipelines.prepare import planned
     from pipelines.records import as_json
-    from pipelines.run import planned
     from pipelines.spending import training as estimate
 
     job = planned(options)

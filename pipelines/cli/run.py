@@ -37,7 +37,8 @@ def run_options(parser: argparse.ArgumentParser) -> None:
 
 def command(args: argparse.Namespace) -> int:
     stop_cleanly()
-    from pipelines.run import plan, run
+    from pipelines.prepare import plan
+    from pipelines.run import run
 
     wanted = options(args)
     if args.plan:

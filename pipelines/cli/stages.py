@@ -45,7 +45,8 @@ class Stage:
 
     def command(self, args: argparse.Namespace) -> int:
         stop_cleanly()
-        from pipelines.run import plan, run
+        from pipelines.prepare import plan
+        from pipelines.run import run
 
         wanted = replace(options(args), until=self.until)
         if args.plan and self.costs is not None:
