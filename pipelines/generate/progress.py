@@ -8,6 +8,7 @@ all and a line for the leaf of the last answer; elsewhere plain lines, at most o
 from __future__ import annotations
 
 import contextvars
+import os
 import sys
 import time
 from collections import deque
@@ -165,8 +166,12 @@ class _Bars:
 
 
 def terminal() -> TextIO | None:
-    """Standard error where a person watches it."""
-    return sys.stderr if sys.stderr.isatty() else None
+    """Standard error where a person watches it; a terminal without a width shows no bar."""
+    try:
+        wide = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        return None
+    return sys.stderr if wide else None
 
 
 def _duration(seconds: float) -> str:
