@@ -67,7 +67,10 @@ def _composition(job: Job, content_hash: str, new_rows: int) -> dict[str, int]:
 
 def _facts(job: Job, seconds: float) -> dict[str, str]:
     base = f" --base {job.options.base}" if job.options.base else ""
+    waits = [f"{wait.leaf}: {wait.reason}" for wait in job.plan.waiting]
+    later = {"Left for another run by the budget": "; ".join(waits)} if waits else {}
     return {
+        **later,
         "Previous release": job.plan.previous or "none",
         "Weights continued from": job.plan.continues or "nothing",
         "Taxonomy commit": job.now.commit,

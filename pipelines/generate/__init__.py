@@ -28,6 +28,7 @@ from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
 from pipelines.generate.flow import EXAM_FLOWS, FLOWS, load_flow
 from pipelines.generate.ledger import Book
+from pipelines.generate.progress import LEAF, Watch
 from pipelines.generate.readable import Readable
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
 from pipelines.recipe import Recipe
@@ -51,6 +52,7 @@ class Teaching:
     store: Completions
     teacher: Backend
     judge: Backend | None = None
+    watch: Watch | None = None
 
     def flow(self, name: str) -> Flow:
         """The flow of that name, as it is gone through here."""
@@ -73,7 +75,10 @@ class Teaching:
 
     async def answer(self, step: Ask, call: Call) -> Answer:
         judge = self.judge if step.role == "judge" else None
-        return await self.store.answer(call, Readable(judge or self.teacher, step.parse))
+        answer = await self.store.answer(call, Readable(judge or self.teacher, step.parse))
+        if self.watch is not None:
+            self.watch.answered()
+        return answer
 
     async def close(self) -> None:
         """Let go of teacher and judge, the second even where the first cannot."""
@@ -116,6 +121,7 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
     free = asyncio.Semaphore(LEAVES)
 
     async def one(content_hash: str, leaf: Leaf, split: ExamSplit) -> None:
+        LEAF.set(content_hash)
         async with free:
             asked = await _asked(leaf, split, read, teaching, book)
             samples = await _leaf_rows(leaf, split, read, teaching, book, asked)
@@ -136,6 +142,8 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
             "asked": len(asked),
             "asked_hash": digests["asked"],
         }
+        if teaching.watch is not None:
+            teaching.watch.finished(content_hash)
         say(f"generate: {len(summary)} of {len(work)} leaves · {leaf.path} · {len(samples)} rows")
 
     try:

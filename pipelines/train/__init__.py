@@ -8,6 +8,7 @@ type, versions and threads: nothing here reads a clock.
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,8 @@ def adapt(
     replay included.
     """
     deterministic(recipe)
+    # peft reads an attribute that transformers renamed; nothing that a user could do about it.
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     torch.manual_seed(recipe.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = _with_adapter(base, adapter, recipe)
