@@ -27,7 +27,7 @@ from pipelines.exam import items, user_turn
 from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
 from pipelines.generate.flow import EXAM_FLOWS, FLOWS, load_flow
-from pipelines.generate.ledger import Book
+from pipelines.generate.ledger import Book, ledger_json
 from pipelines.generate.progress import LEAF, Watch
 from pipelines.generate.readable import Readable
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
@@ -153,7 +153,7 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
     except BaseExceptionGroup as errors:
         raise _first(errors) from None
     ledger = book.ledger(teaching.store.made, teaching.store.reused)
-    (out / "ledger.json").write_bytes(pretty_json(ledger.to_json()))
+    (out / "ledger.json").write_bytes(pretty_json(ledger_json(ledger)))
     (out / "summary.json").write_bytes(pretty_json(dict(sorted(summary.items()))))
     lines = sorted(canonical_json(reject) for reject in book.rejects)
     (out / "rejects.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
