@@ -15,10 +15,10 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipelines.artifacts import canonical_json, digest, pretty_json, rows_to_bytes, sha256
+from pipelines.artifacts import digest, pretty_json, rows_to_bytes, sha256
 from pipelines.backends import Answer, Backend, Call
 from pipelines.documents import CHUNKER_VERSION, Document, chunks
 from pipelines.documents.convert import versions
@@ -27,7 +27,7 @@ from pipelines.exam import items, user_turn
 from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
 from pipelines.generate.flow import EXAM_FLOWS, FLOWS, load_flow
-from pipelines.generate.ledger import Book, ledger_json
+from pipelines.generate.ledger import Book, gather, ledger_json
 from pipelines.generate.progress import LEAF, Watch
 from pipelines.generate.readable import Readable
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
@@ -53,11 +53,14 @@ class Teaching:
     teacher: Backend
     judge: Backend | None = None
     watch: Watch | None = None
+    _flows: dict[str, Flow] = field(default_factory=dict, init=False, repr=False)
 
     def flow(self, name: str) -> Flow:
-        """The flow of that name, as it is gone through here."""
-        flow = load_flow(name)
-        return flow if self.judge is not None else unjudged(flow)
+        """The flow of that name, as it is gone through here; read once, not once for each leaf."""
+        if name not in self._flows:
+            flow = load_flow(name)
+            self._flows[name] = flow if self.judge is not None else unjudged(flow)
+        return self._flows[name]
 
     def calls(self, step: Ask, row: Row) -> list[Call]:
         """The calls of ``step`` for ``row``, one a sample."""
@@ -142,6 +145,7 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
             "asked": len(asked),
             "asked_hash": digests["asked"],
         }
+        book.settle(content_hash, out / "rejects")
         if teaching.watch is not None:
             teaching.watch.finished(content_hash)
         say(f"generate: {len(summary)} of {len(work)} leaves · {leaf.path} · {len(samples)} rows")
@@ -155,8 +159,7 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
     ledger = book.ledger(teaching.store.made, teaching.store.reused)
     (out / "ledger.json").write_bytes(pretty_json(ledger_json(ledger)))
     (out / "summary.json").write_bytes(pretty_json(dict(sorted(summary.items()))))
-    lines = sorted(canonical_json(reject) for reject in book.rejects)
-    (out / "rejects.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    gather(out / "rejects", out / "rejects.jsonl")
 
 
 def _mostly(book: Book, content_hash: str) -> str:
