@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from dataclasses import dataclass
@@ -92,16 +93,22 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """How much data a leaf gives: questions a fact and shown seed, other wordings a seed, words a chunk."""
+    """How much data a leaf gives: questions a fact and shown seed, other wordings a seed, words a chunk,
+    and exam questions a chunk that the teacher writes apart from training rows."""
 
     wordings: int
     rephrasings: int
     chunk_words: int
+    exam_questions: int
 
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """LoRA (Hu et al., 2106.09685) for one change."""
+    """LoRA (Hu et al., 2106.09685) for one change.
+
+    ``interpolation`` is the part of the way from the old weights to the trained ones that is gone
+    (WiSE-FT, Wortsman et al., 2109.01903): a little less than all forgets less.
+    """
 
     rank: int
     alpha: int
@@ -112,6 +119,7 @@ class Train:
     dropout: float
     tokens_per_step: int
     replay: float
+    interpolation: float
     corrected_weight: float
     corrected_rate: float
     familiar: float
@@ -135,8 +143,55 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class External:
+    """Conversations from outside: JSONL with ``messages``, of a file or of a data set on the Hub.
+
+    Either ``path``, or ``hub`` with ``file`` and the 40 digits of ``revision``. ``rows`` is how many
+    are drawn at most, ``phase`` where they are trained.
+    """
+
+    phase: Literal["knowledge", "skills"]
+    rows: int
+    path: str | None = None
+    hub: str | None = None
+    file: str | None = None
+    revision: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the composition calls it."""
+        return self.path or f"{self.hub}@{(self.revision or '')[:12]}/{self.file}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What is trained together, in LAB's two phases; shares count rows, per new row of the phase.
+
+    ``per_leaf``: rows of one leaf at most. ``replay``: rows of earlier leaves. ``knowledge``: rows of
+    the knowledge phase that come again among the skills. ``distractors``: foreign chunks beside the
+    right one, in the part ``raft`` of the knowledge rows (Zhang et al., 2403.10131).
+    """
+
+    per_leaf: int
+    replay: float
+    knowledge: float
+    raft: float = 0.0
+    distractors: int = 0
+    external: tuple[External, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one run may spend on asking: calls, tokens in and out together, hours. None: no limit."""
+
+    calls: int | None = None
+    tokens: int | None = None
+    hours: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole recipe, resolved."""
+    """A whole recipe, resolved. The sections that may be left out are None then."""
 
     name: str
     seed: int
@@ -149,12 +204,15 @@ class Recipe:
     evaluate: Evaluate
     release: Release
     judge: Teacher | None = None
+    mix: Mix | None = None
+    budget: Budget | None = None
 
     @property
     def essence(self) -> Recipe:
-        """The recipe without how teacher and judge are reached: runs are told apart by this."""
+        """The recipe without how teacher and judge are reached and what may be spent: runs are told
+        apart by this."""
         judge = self.judge and self.judge.essence
-        return dataclasses.replace(self, teacher=self.teacher.essence, judge=judge)
+        return dataclasses.replace(self, teacher=self.teacher.essence, judge=judge, budget=None)
 
 
 def load_recipe(name: str) -> Recipe:
@@ -169,7 +227,25 @@ def load_recipe(name: str) -> Recipe:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise RecipeError(f"The recipe {path} cannot be read: {reason}.") from error
-    return _build(Recipe, data, str(path), "")
+    recipe = _build(Recipe, data, str(path), "")
+    for number, entry in enumerate(recipe.mix.external if recipe.mix else ()):
+        wrong = _wrong_source(entry)
+        if wrong:
+            raise RecipeError(f"{path}: mix.external[{number}]: {wrong}")
+    return recipe
+
+
+def _wrong_source(entry: External) -> str:
+    """What is wrong with where an external entry's rows come from; "" for nothing."""
+    if (entry.path is None) == (entry.hub is None):
+        return "name either path, or hub with file and revision."
+    if entry.hub is None:
+        return "file and revision belong to hub." if entry.file or entry.revision else ""
+    if entry.file is None:
+        return "name the file of the data set, JSONL with messages."
+    if not re.fullmatch(r"[0-9a-f]{40}", entry.revision or ""):
+        return "revision must be the 40 digits of a commit; a branch or tag can move."
+    return ""
 
 
 def _build(cls: type[T], data: Any, path: str, at: str) -> T:
@@ -205,6 +281,11 @@ def _value(hint: Any, value: Any, path: str, at: str) -> Any:
         (hint,) = [part for part in typing.get_args(hint) if part is not types.NoneType]
         if value is None:
             return None
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise RecipeError(f"{path}: {at} must be a list.")
+        inner = typing.get_args(hint)[0]
+        return tuple(_value(inner, v, path, f"{at}[{n}]") for n, v in enumerate(value))
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value, path, f"{at}.")
     if typing.get_origin(hint) is Literal:

@@ -1,8 +1,7 @@
 """Every value that passes between stages: frozen, typed, in the order in which a change travels.
 
 ``Leaf → Finding`` · ``Leaf → Change → ChangeSet → Sample → Dataset → Adapter → Score → Evaluation →
-Manifest``. Nothing here reads or writes a file; ``as_json`` gives the plain form of any record. Those that a
-check needs stand in ``findings``.
+Manifest``. Nothing here reads or writes a file. What a check needs stands in ``findings``.
 """
 
 from __future__ import annotations
@@ -25,9 +24,6 @@ Verdict = Literal["PASS", "INCONCLUSIVE", "REGRESSION"]
 LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
 Role = Literal["changed", "panel"]
 Action = Literal["nothing", "bootstrap", "continue", "carry", "rebuild"]
-
-
-# --- leaves ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +174,14 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class LeafData:
+    """SHA-256 of a leaf's sorted rows, and of the exam questions that a teacher wrote ("": none)."""
+
+    data_hash: str
+    asked_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """What a step left out, and why; ``text`` is the raw text."""
 
@@ -212,23 +216,16 @@ class Ledger:
     made: int
     reused: int
 
-    def to_json(self) -> Json:
-        steps = []
-        for step in self.steps:
-            row = as_json(step)
-            row["in"] = row.pop("into")
-            steps.append(row)
-        return {"steps": steps, "calls": {"made": self.made, "reused": self.reused}}
-
 
 # --- evaluation ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class ExamItem:
-    """One exam question. ``cluster`` (the seed id) groups items that are not independent.
+    """One exam question. ``cluster`` (a seed's id, a chunk) groups items that are not independent.
 
-    ``prompt`` is the user's turn as the student reads it: for grounded skills with its context.
+    ``synthetic``: a teacher wrote it, no person. ``prompt`` is the user's turn as the student reads
+    it: for grounded skills with its context.
     """
 
     id: str
@@ -239,6 +236,7 @@ class ExamItem:
     prompt: str
     reference: str
     leaked: bool = False
+    synthetic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,11 +313,13 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class ManifestLeaf:
-    """A leaf that the release's weights have seen, with the rows kept for it (``data_hash``)."""
+    """A leaf that the release's weights have seen, with the rows kept for it (``data_hash``) and the
+    exam questions that a teacher wrote (``asked_hash``, "" for none)."""
 
     content_hash: str
     data_hash: str
     exam: ExamSplit
+    asked_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,34 +368,13 @@ class Manifest:
     demonstration: bool
     created: str
 
-    @classmethod
-    def from_json(cls, data: Json) -> Manifest:
-        """The inverse of ``as_json``; ``KeyError`` or ``TypeError`` where the shape is another."""
-        return cls(
-            release=data["release"],
-            previous=data["previous"],
-            continues=data["continues"],
-            taxonomy_commit=data["taxonomy_commit"],
-            recipe=data["recipe"],
-            base_model=BaseModel(**data["base_model"]),
-            lineage_key=data["lineage_key"],
-            input_digest=data["input_digest"],
-            leaves={
-                leaf: ManifestLeaf(
-                    entry["content_hash"],
-                    entry["data_hash"],
-                    ExamSplit(tuple(entry["exam"]["exam"]), tuple(entry["exam"]["shown"])),
-                )
-                for leaf, entry in data["leaves"].items()
-            },
-            retired=tuple(Retired(**entry) for entry in data["retired"]),
-            files={path: FileDigest(**entry) for path, entry in data["files"].items()},
-            evaluation=data["evaluation"],
-            contributors=tuple(data["contributors"]),
-            licences=tuple(data["licences"]),
-            demonstration=data["demonstration"],
-            created=data["created"],
-        )
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A leaf that the budget leaves for another run, and why."""
+
+    leaf: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,7 +383,8 @@ class Plan:
 
     ``wanted`` maps each leaf to its content hash; ``learn`` are the leaves whose rows the weights of
     ``continues`` lack; ``corrected`` those among them whose older content they have seen; ``panel``
-    the leaves that must not be forgotten.
+    the leaves that must not be forgotten; ``waiting`` those that the budget has no room for, which
+    ``wanted`` holds with their older content, if any.
     """
 
     action: Action
@@ -417,3 +397,4 @@ class Plan:
     panel: Sequence[str]
     retired: tuple[Retired, ...]
     input_digest: str
+    waiting: tuple[Waiting, ...] = ()

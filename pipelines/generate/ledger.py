@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipelines.artifacts import canonical_json
 from pipelines.generate.steps import Flow
-from pipelines.records import Ledger, LedgerStep, Reject, as_json
+from pipelines.records import Json, Ledger, LedgerStep, Reject, as_json
 
 _COUNTS = ("into", "parsed", "unparsed", "failed", "out", "kept", "filtered", "duplicate")
 
@@ -79,3 +79,13 @@ def check_ledger(ledger: Ledger) -> None:
         if not whole or before.get(step.flow, step.into) != step.into:
             raise AssertionError(f"the ledger does not balance at {as_json(step)}")
         before[step.flow] = step.kept
+
+
+def ledger_json(ledger: Ledger) -> Json:
+    """What ``ledger.json`` holds."""
+    steps = []
+    for step in ledger.steps:
+        row = as_json(step)
+        row["in"] = row.pop("into")
+        steps.append(row)
+    return {"steps": steps, "calls": {"made": ledger.made, "reused": ledger.reused}}

@@ -37,7 +37,7 @@ EMPTY_ANSWER = "(no answer)"
 class ReportInput:
     """All that a report is made of.
 
-    ``ledger`` is ``Ledger.to_json()``; ``rejects`` reason → count; ``facts`` label → text in
+    ``ledger`` is what ``ledger.json`` holds; ``rejects`` reason → count; ``facts`` label → text in
     the order of showing, a label that starts with "Command" being shown as a command;
     ``composition`` leaf → what its rows are → count.
     """
@@ -106,6 +106,10 @@ def flip_word(result: ItemResult) -> str:
     if result.item.leaked:
         return "leaked, not counted"
     return {1: "won", -1: "lost", 0: "same"}[flipped(result)]
+
+
+def asked_by(result: ItemResult) -> str:
+    return "asked by the teacher" if result.item.synthetic else "asked"
 
 
 def items_in_order(items: Iterable[ItemResult]) -> list[ItemResult]:
