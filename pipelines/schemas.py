@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 # In a wheel the schemas lie inside the package, in a checkout beside it.
-_PACKAGE = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
 _FOLDERS = (_PACKAGE / "schema", _PACKAGE.parent / "schema")
 
 _WANTED = {
