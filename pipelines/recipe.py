@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -55,12 +55,26 @@ class Bootstrap:
 
 
 @dataclass(frozen=True, slots=True)
+class Flows:
+    """The flows that each kind of leaf goes through: names, or paths of YAML files."""
+
+    knowledge: tuple[str, ...] = ("knowledge", "seeds")
+    grounded_skill: tuple[str, ...] = ("grounded",)
+    freeform_skill: tuple[str, ...] = ("seeds",)
+
+
+@dataclass(frozen=True, slots=True)
 class Generate:
-    """How much data a leaf gives: questions a fact and shown seed, other wordings a seed, words a chunk."""
+    """How much data a leaf gives: questions a fact and shown seed, other wordings a seed, words a chunk.
+
+    ``scaled`` is how many answers InstructLab's flows draw where they say ``n: scaled``.
+    """
 
     wordings: int
     rephrasings: int
     chunk_words: int
+    flows: Flows = field(default_factory=Flows)
+    scaled: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +149,34 @@ def _build(cls: type[T], data: Any, path: str, at: str) -> T:
         raise RecipeError(f"{path}: {at or 'the recipe'} must be a mapping of keys to values.")
     hints = typing.get_type_hints(cls)
     unknown = sorted(str(key) for key in data.keys() - hints.keys())
-    missing = sorted(hints.keys() - data.keys())
+    missing = sorted(_needed(cls) - data.keys())
     if unknown:
         raise RecipeError(
             f"{path}: unknown key {at}{unknown[0]}; known here: {', '.join(sorted(hints))}."
         )
     if missing:
         raise RecipeError(f"{path}: the key {at}{missing[0]} is missing.")
-    values = {key: _value(hint, data[key], path, f"{at}{key}") for key, hint in hints.items()}
+    values = {
+        key: _value(hint, data[key], path, f"{at}{key}")
+        for key, hint in hints.items()
+        if key in data
+    }
     return cls(**values)
 
 
+def _needed(cls: Any) -> set[str]:
+    """The keys without a default."""
+    none = dataclasses.MISSING
+    fields = dataclasses.fields(cls)
+    return {f.name for f in fields if f.default is none and f.default_factory is none}
+
+
 def _value(hint: Any, value: Any, path: str, at: str) -> Any:
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise RecipeError(f"{path}: {at} must be a list.")
+        inner = typing.get_args(hint)[0]
+        return tuple(_value(inner, v, path, f"{at}[{n}]") for n, v in enumerate(value))
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value, path, f"{at}.")
     if typing.get_origin(hint) is Literal:

@@ -21,13 +21,14 @@ from pipelines.documents import CHUNKER_VERSION, Document, chunks
 from pipelines.documents.convert import versions
 from pipelines.errors import GraftError, LeafError
 from pipelines.exam import items, user_turn
+from pipelines.generate.columns import of_chunk, of_question
 from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
-from pipelines.generate.flow import FLOWS, load_flow
+from pipelines.generate.flow import FLOWS, flows_of
 from pipelines.generate.ledger import Book
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting
-from pipelines.recipe import Recipe
-from pipelines.records import Chunk, ExamSplit, Leaf, Message, Sample, Seed
+from pipelines.recipe import Flows, Recipe
+from pipelines.records import ExamSplit, Leaf, Message, Sample
 
 VERSION = 1
 LEAVES = 8  # under way at once, so that the last calls of one leaf keep no other waiting
@@ -51,7 +52,7 @@ class Teaching:
         asked = self.recipe.teacher
         return [
             Call(
-                step.name, values, messages, asked.model, asked.revision, step.sampling,
+                step.name, values, messages, asked.model, asked.revision, step.drawn(sample),
                 step.schema, sample,
             )
             for sample in range(step.samples)
@@ -81,12 +82,14 @@ def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) ->
 
 async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) -> None:
     book = Book()
+    kinds = {leaf.kind for leaf, _ in work.values()}
+    flows = {kind: flows_of(teaching.recipe, kind) for kind in sorted(kinds)}
     summary: dict[str, dict[str, int | str]] = {}
     free = asyncio.Semaphore(LEAVES)
 
     async def one(content_hash: str, leaf: Leaf, split: ExamSplit) -> None:
         async with free:
-            samples = await _leaf_rows(leaf, split, read, teaching, book)
+            samples = await _leaf_rows(leaf, split, read, teaching, book, flows[leaf.kind])
         if not samples:
             raise GraftError(
                 f"{leaf.path}: no row is left after the filters, so there is nothing to learn from; "
@@ -137,17 +140,17 @@ def read_summary(directory: Path) -> dict[str, str]:
 
 def data_key(recipe: Recipe) -> str:
     """Digest of everything but the leaf that its rows depend on: flows, prompts, teacher, chunker."""
-    flows = {kind: [load_flow(name).hash for name in names] for kind, names in FLOWS.items()}
-    return digest([VERSION, CHUNKER_VERSION, versions(), flows, recipe.teacher, recipe.generate])
+    flows = {kind: [flow.hash for flow in flows_of(recipe, kind)] for kind in FLOWS}
+    amounts = replace(recipe.generate, flows=Flows())  # a flow's name or path alters no row
+    return digest([VERSION, CHUNKER_VERSION, versions(), flows, recipe.teacher, amounts])
 
 
 async def _leaf_rows(
-    leaf: Leaf, split: ExamSplit, read: Read, teaching: Teaching, book: Book
+    leaf: Leaf, split: ExamSplit, read: Read, teaching: Teaching, book: Book, flows: Sequence[Flow]
 ) -> list[Sample]:
     exam = [item.prompt for item in items(leaf, split, "changed", lambda _: False)]
     samples: dict[str, Sample] = {}
-    for name in FLOWS[leaf.kind]:
-        flow = load_flow(name)
+    for flow in flows:
         passage = Passage(flow, leaf.content_hash, Setting(exam), teaching, book)
         for row in await passage.through(first_rows(flow, leaf, split, read, teaching.recipe)):
             sample = _sample(flow, leaf, row, teaching.recipe)
@@ -158,9 +161,14 @@ async def _leaf_rows(
 def first_rows(
     flow: Flow, leaf: Leaf, split: ExamSplit, read: Read, recipe: Recipe
 ) -> Iterator[Row]:
-    """The rows that a flow begins with. Exam seeds are never among them."""
+    """The rows that a flow begins with, with the columns that it reads. Exam seeds are never among them."""
     for number, row in enumerate(_first_rows(flow, leaf, split, read, recipe)):
-        yield replace(row, order=(number,))
+        columns = {
+            name: text
+            for name, text in row.columns.items()
+            if not flow.inputs or name in flow.inputs
+        }
+        yield replace(row, columns=columns, order=(number,))
 
 
 def _first_rows(
@@ -170,14 +178,7 @@ def _first_rows(
     if flow.rows == "question":
         for seed in shown:
             for pair in seed.pairs:
-                values = {
-                    "context": seed.context.strip(),
-                    "question": pair.question.strip(),
-                    "answer": pair.answer.strip(),
-                    "phrasings": str(recipe.generate.rephrasings),
-                }
-                if leaf.kind == "knowledge":
-                    del values["context"]  # what is known has to be told without it
+                values = of_question(leaf, seed, pair, recipe.generate.rephrasings)
                 yield Row(values, Origin(seed.id))
         return
     pieces = [c for d in read(leaf) for c in chunks(d, recipe.generate.chunk_words)]
@@ -185,28 +186,16 @@ def _first_rows(
     phrasings = math.ceil(recipe.generate.wordings / max(1, len(shown)))
     for chunk in pieces:
         for seed in shown:
-            values = _chunk_values(chunk, seed, phrasings)
+            values = of_chunk(leaf, chunk, seed, phrasings)
             span = (chunk.start, chunk.end)
             yield Row(values, Origin(seed.id, chunk.document, chunk.index, span, chunk.text))
 
 
-def _chunk_values(chunk: Chunk, seed: Seed, phrasings: int) -> dict[str, str]:
-    pair = seed.pairs[chunk.index % len(seed.pairs)]
-    return {
-        "title": chunk.title,
-        "heading": chunk.heading,
-        "chunk": chunk.text,
-        "question": pair.question.strip(),
-        "answer": pair.answer.strip(),
-        "phrasings": str(phrasings),
-    }
-
-
 def _sample(flow: Flow, leaf: Leaf, row: Row, recipe: Recipe) -> Sample:
-    context = row.columns.get("context", "")
+    context = row.columns.get(flow.columns["context"], "")
     messages = (
-        Message("user", user_turn(context, row.columns["question"])),
-        Message("assistant", row.columns["answer"]),
+        Message("user", user_turn(context, row.columns[flow.columns["question"]])),
+        Message("assistant", row.columns[flow.columns["answer"]]),
     )
     return Sample(
         id=digest([messages, flow.phase])[:32],
