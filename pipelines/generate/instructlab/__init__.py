@@ -127,5 +127,5 @@ def _iterated(draft: Draft, block: Block) -> None:
     if not asks:
         from pipelines.generate.reshapes import repeat
 
-        draft.adds(Reshape(f"{block.name}: repeat", repeat(block.times * times)), block.at)
+        draft.adds(Reshape(f"{block.name}: repeat", repeat(block.times * times)), block.here)
     _make(draft, kind, inner, (*block.at, "block_type"))

@@ -1,12 +1,13 @@
 """What InstructLab's blocks read in an answer: tags from the prompt file, or a pattern of the block.
 
-They pair the first match of one column with the first of the next, whatever their numbers. Where the
-numbers agree so do we; where they do not, a pair is only made of what stands together, and what is left
-over is given back with the reason.
+They pair the first match of one column with the first of the next, whatever stands where. Where the columns
+take turns, or stand in blocks of equal length, so do we; elsewhere a row is only made of what stands
+together, and what is left over is given back with the reason.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from functools import partial
 
 from pipelines.generate.parsers import NOTHING_FOUND, Rows
 from pipelines.generate.steps import Parser, Unread
+
+IRREGULAR = "the columns do not occur equally often or in turn, and these not together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,22 @@ def _tagged(tags: Sequence[Tags], text: str) -> Rows:
     numbers = {len(matches) for matches in found.values()}
     if numbers == {0}:
         return [], [Unread(text, NOTHING_FOUND)]
-    if len(numbers) == 1:
+    order = sorted(
+        (match for matches in found.values() for match in matches), key=lambda match: match.start
+    )
+    if len(numbers) == 1 and _regular([match.column for match in order], len(tags)):
         rows = zip(*found.values(), strict=True)
         return [{match.column: match.value for match in row} for row in rows], []
-    return _together([match for matches in found.values() for match in matches], len(tags), text)
+    if order[0].column != tags[0].column:
+        return [], [Unread(text, IRREGULAR)]
+    return _together(order, len(tags), text)
+
+
+def _regular(columns: list[str], number: int) -> bool:
+    """Whether the columns take turns, or stand one after the other."""
+    turns = columns[:number] * (len(columns) // number)
+    blocks = [column for column, _ in itertools.groupby(columns)]
+    return columns == turns or len(blocks) == number
 
 
 def _matches(tag: Tags, text: str) -> list[_Found]:
@@ -61,8 +76,7 @@ def _matches(tag: Tags, text: str) -> list[_Found]:
 
 
 def _together(found: list[_Found], columns: int, text: str) -> Rows:
-    """Rows of what stands between one match of the leading column and the next."""
-    found.sort(key=lambda match: match.start)
+    """Rows of what stands between one match of the first column and the next."""
     lead = found[0].column
     groups: list[list[_Found]] = []
     for match in found:
@@ -77,9 +91,7 @@ def _together(found: list[_Found], columns: int, text: str) -> Rows:
             good.append({match.column: match.value for match in group})
         else:
             raw = text[group[0].start : end].strip()
-            bad.append(
-                Unread(raw, "the columns do not occur equally often, and these not together")
-            )
+            bad.append(Unread(raw, IRREGULAR))
     return good, bad
 
 

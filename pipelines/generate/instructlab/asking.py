@@ -68,12 +68,12 @@ def _asks(
     draft: Draft, block: Block, first: Json, prompts: Mapping[str, Json], selector: str | None
 ) -> None:
     """The step, once the column ``num_samples`` is there; tags are those of the first prompt."""
-    config, at = block.config, block.at
+    config = block.config
     _unused(draft, block)
     number = value(config, "batch_kwargs", {}).get("num_samples")
     if number is not None and "num_samples" not in draft.columns:
         fill = reshapes.fill("num_samples", json.dumps(number))
-        draft.adds(Reshape(f"{block.name}: num_samples", fill), at)
+        draft.adds(Reshape(f"{block.name}: num_samples", fill), block.here)
         draft.writes("num_samples", Column(is_json=True))
     variables: set[str] = set() if selector is None else {selector}
     renders: dict[str, Render] = {}
@@ -92,7 +92,7 @@ def _asks(
             block.name, tuple(sorted(variables)), render, parse,
             samples=samples * block.times, sampling=sampling,
         )  # fmt: skip
-        draft.adds(ask, at)
+        draft.adds(ask, block.here)
 
 
 def _user(
@@ -228,7 +228,7 @@ def _messages(draft: Draft, block: Block) -> None:
         block.name, (column,), partial(_conversation, column), message(config["output_col"]),
         samples=samples * block.times, sampling=sampling,
     )  # fmt: skip
-    draft.adds(ask, at)
+    draft.adds(ask, block.here)
 
 
 def _conversation(column: str, values: Mapping[str, str]) -> tuple[Message, ...]:

@@ -23,6 +23,11 @@ class Block:
     scaled: int
     times: int = 1
 
+    @property
+    def here(self) -> At:
+        """Where its name stands."""
+        return (*self.at[:-1], "name")
+
 
 def fits(
     draft: Draft,

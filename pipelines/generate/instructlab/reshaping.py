@@ -59,11 +59,11 @@ def _filter(draft: Draft, block: Block) -> None:
         default = config.get("default_value")
         values = [converted(kind, default, False, v) for v in values]
         read = partial(converted, kind, default, found.is_json)
-        draft.adds(Reshape(f"{block.name}: as {kind}", reshapes.convert(column, read)), at)
+        draft.adds(Reshape(f"{block.name}: as {kind}", reshapes.convert(column, read)), block.here)
         draft.writes(column, Column(is_json=True))
         found = Column(is_json=True)
     test = Comparison(column, operation, tuple(values), reshapes.reader(found.is_json))
-    draft.adds(Keep(block.name, test), at)
+    draft.adds(Keep(block.name, test), block.here)
 
 
 def _flatten(draft: Draft, block: Block) -> None:
@@ -78,7 +78,7 @@ def _flatten(draft: Draft, block: Block) -> None:
     draft.writes(config["value_name"], Column(is_json=all(c.is_json for c in columns)))
     draft.writes(config["var_name"], Column())
     change = reshapes.flatten(config["var_cols"], config["value_name"], config["var_name"])
-    draft.adds(Reshape(block.name, change), block.at)
+    draft.adds(Reshape(block.name, change), block.here)
 
 
 def _duplicate(draft: Draft, block: Block) -> None:
@@ -86,7 +86,7 @@ def _duplicate(draft: Draft, block: Block) -> None:
         return
     for source, target in block.config["columns_map"].items():
         draft.writes(target, draft.reads(source, (*block.at, "columns_map")))
-    draft.adds(Reshape(block.name, reshapes.copy(block.config["columns_map"])), block.at)
+    draft.adds(Reshape(block.name, reshapes.copy(block.config["columns_map"])), block.here)
 
 
 def _rename(draft: Draft, block: Block) -> None:
@@ -98,7 +98,7 @@ def _rename(draft: Draft, block: Block) -> None:
         draft.loses(old)
     for new, column in found.items():
         draft.writes(new, column)
-    draft.adds(Reshape(block.name, reshapes.rename(columns)), block.at)
+    draft.adds(Reshape(block.name, reshapes.rename(columns)), block.here)
 
 
 def _combine(draft: Draft, block: Block) -> None:
@@ -110,14 +110,14 @@ def _combine(draft: Draft, block: Block) -> None:
     draft.writes(config["output_col"], Column())
     separator = value(config, "separator", "\n\n")
     change = reshapes.combine(config["columns"], config["output_col"], separator)
-    draft.adds(Reshape(block.name, change), block.at)
+    draft.adds(Reshape(block.name, change), block.here)
 
 
 def _majority(draft: Draft, block: Block) -> None:
     if fits(draft, block.config, block.at, {"col_name": str}, {}):
         name = block.config["col_name"]
         draft.writes(name, draft.reads(name, (*block.at, "col_name")))
-        draft.adds(Majority(block.name, name), block.at)
+        draft.adds(Majority(block.name, name), block.here)
 
 
 def _select(draft: Draft, block: Block) -> None:
@@ -130,9 +130,9 @@ def _select(draft: Draft, block: Block) -> None:
     found = [draft.reads(name, (*block.at, "choice_map")) for name in choices.values()]
     draft.writes(config["output_col"], Column(is_json=all(c.is_json for c in found)))
     known = reshapes.known(config["choice_col"], choices)
-    draft.adds(Keep(f"{block.name}: known", known), block.at)
+    draft.adds(Keep(f"{block.name}: known", known), block.here)
     change = reshapes.choose(config["choice_col"], choices, config["output_col"])
-    draft.adds(Reshape(block.name, change), block.at)
+    draft.adds(Reshape(block.name, change), block.here)
 
 
 def _key(key: Any, is_json: bool) -> str:
@@ -165,8 +165,8 @@ def _populate(draft: Draft, block: Block) -> None:
         key: {n: v if is_text[n] else json.dumps(v, default=str) for n, v in columns.items()}
         for key, columns in sets.items()
     }
-    draft.adds(Keep(f"{block.name}: known", reshapes.known(by, texts)), block.at)
-    draft.adds(Reshape(block.name, reshapes.populate(by, texts)), block.at)
+    draft.adds(Keep(f"{block.name}: known", reshapes.known(by, texts)), block.here)
+    draft.adds(Reshape(block.name, reshapes.populate(by, texts)), block.here)
 
 
 def _set(draft: Draft, file: str, block: Block) -> dict[str, Any]:
