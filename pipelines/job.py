@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.recipe import Recipe
-from pipelines.records import ChangeSet, ExamSplit, Leaf, Manifest, Plan
+from pipelines.records import ChangeSet, ExamSplit, Leaf, LeafData, Manifest, Plan
 from pipelines.situation import Options, Situation
 
 Say = Callable[[str], None]
@@ -36,6 +36,25 @@ class Job:
         return self.now.target.manifest(self.plan.continues) if self.plan.continues else None
 
     @property
+    def kept(self) -> dict[str, LeafData]:
+        """By content hash what a release holds already."""
+        return {
+            entry.content_hash: LeafData(entry.data_hash, entry.asked_hash)
+            for manifest in (self.start, self.now.previous)
+            for entry in (manifest.leaves.values() if manifest else ())
+        }
+
+    @property
+    def todo(self) -> dict[str, tuple[Leaf, ExamSplit]]:
+        """The leaves whose rows no release holds yet, by content hash."""
+        kept = self.kept
+        return {
+            self.leaves[path].content_hash: (self.leaves[path], self.exams[path])
+            for path in self.plan.learn
+            if self.leaves[path].content_hash not in kept
+        }
+
+    @property
     def base(self) -> Path:
         """The bare base: of the release that is continued, or the one that this run trains."""
         if self.start is None:
@@ -51,6 +70,13 @@ class Job:
         """The rows of a leaf: as this run made them, else as the target stores them."""
         made = self.directory / "dataset" / "rows" / f"{content_hash}.jsonl"
         return made.read_bytes() if made.is_file() else self.now.target.read_blob(data_hash)
+
+    def asked_bytes(self, content_hash: str, asked_hash: str) -> bytes:
+        """The exam questions that a teacher wrote for a leaf, likewise; empty where there are none."""
+        made = self.directory / "dataset" / "asked" / f"{content_hash}.jsonl"
+        if made.is_file():
+            return made.read_bytes()
+        return self.now.target.read_blob(asked_hash) if asked_hash else b""
 
     def adapter_of(self, tag: str | None) -> Path | None:
         """The adapter of a release; None for a bare base."""

@@ -178,6 +178,14 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class LeafData:
+    """SHA-256 of a leaf's sorted rows, and of the exam questions that a teacher wrote ("": none)."""
+
+    data_hash: str
+    asked_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """What a step left out, and why; ``text`` is the raw text."""
 
@@ -226,9 +234,10 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class ExamItem:
-    """One exam question. ``cluster`` (the seed id) groups items that are not independent.
+    """One exam question. ``cluster`` (a seed's id, a chunk) groups items that are not independent.
 
-    ``prompt`` is the user's turn as the student reads it: for grounded skills with its context.
+    ``synthetic``: a teacher wrote it, no person. ``prompt`` is the user's turn as the student reads
+    it: for grounded skills with its context.
     """
 
     id: str
@@ -239,6 +248,7 @@ class ExamItem:
     prompt: str
     reference: str
     leaked: bool = False
+    synthetic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,11 +325,13 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class ManifestLeaf:
-    """A leaf that the release's weights have seen, with the rows kept for it (``data_hash``)."""
+    """A leaf that the release's weights have seen, with the rows kept for it (``data_hash``) and the
+    exam questions that a teacher wrote (``asked_hash``, "" for none)."""
 
     content_hash: str
     data_hash: str
     exam: ExamSplit
+    asked_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +397,7 @@ class Manifest:
                     entry["content_hash"],
                     entry["data_hash"],
                     ExamSplit(tuple(entry["exam"]["exam"]), tuple(entry["exam"]["shown"])),
+                    entry.get("asked_hash", ""),
                 )
                 for leaf, entry in data["leaves"].items()
             },
@@ -399,12 +412,21 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A leaf that the budget leaves for another run, and why."""
+
+    leaf: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run will do, decided before anything is spent.
 
     ``wanted`` maps each leaf to its content hash; ``learn`` are the leaves whose rows the weights of
     ``continues`` lack; ``corrected`` those among them whose older content they have seen; ``panel``
-    the leaves that must not be forgotten.
+    the leaves that must not be forgotten; ``waiting`` those that the budget has no room for, which
+    ``wanted`` holds with their older content, if any.
     """
 
     action: Action
@@ -417,3 +439,4 @@ class Plan:
     panel: Sequence[str]
     retired: tuple[Retired, ...]
     input_digest: str
+    waiting: tuple[Waiting, ...] = ()

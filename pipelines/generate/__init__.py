@@ -1,18 +1,21 @@
 """Changed leaves → training rows, each one traceable, and a ledger that balances.
 
 In: leaves with their exam split, a function that reads their documents, a recipe and the call store.
-Out, in the stage directory: ``rows/<content hash>.jsonl`` sorted by id, ``rejects.jsonl``,
-``ledger.json``, ``summary.json`` (content hash → rows and data hash). The same leaves, documents, flows
+Out, in the stage directory: ``rows/<content hash>.jsonl`` sorted by id, ``asked/<content
+hash>.jsonl`` (exam questions that the teacher wrote, in the same form), ``rejects.jsonl``, ``ledger.json``,
+``summary.json`` (content hash → numbers and digests). The same leaves, documents, flows
 and answers give the same bytes whatever was asked before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipelines.artifacts import canonical_json, digest, pretty_json, rows_to_bytes, sha256
@@ -21,16 +24,18 @@ from pipelines.documents import CHUNKER_VERSION, Document, chunks
 from pipelines.documents.convert import versions
 from pipelines.errors import GraftError, LeafError
 from pipelines.exam import items, user_turn
-from pipelines.generate.columns import of_chunk, of_question
+from pipelines.generate.columns import of_chunk, of_chunk_and_seed, of_question
 from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
-from pipelines.generate.flow import FLOWS, flows_of
+from pipelines.generate.flow import EXAM_FLOWS, FLOWS, flows_of, load_flow
 from pipelines.generate.ledger import Book
-from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting
+from pipelines.generate.progress import LEAF, Watch
+from pipelines.generate.readable import Readable
+from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
 from pipelines.recipe import Flows, Recipe
-from pipelines.records import ExamSplit, Leaf, Message, Sample
+from pipelines.records import Chunk, ExamSplit, Kind, Leaf, LeafData, Message, Sample
 
-VERSION = 1
+VERSION = 2
 LEAVES = 8  # under way at once, so that the last calls of one leaf keep no other waiting
 Say = Callable[[str], None]
 Read = Callable[[Leaf], Sequence[Document]]
@@ -39,27 +44,62 @@ Work = Mapping[str, tuple[Leaf, ExamSplit]]
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """How questions are asked and answered: the recipe, the store, and who is behind it."""
+    """How questions are asked and answered: the recipe, the store, and who is behind it.
+
+    ``judge`` is None where the recipe names none; then flows are gone through without their judge.
+    """
 
     recipe: Recipe
     store: Completions
     teacher: Backend
+    judge: Backend | None = None
+    watch: Watch | None = None
+    _loaded: dict[str, list[Flow]] = field(default_factory=dict, repr=False, compare=False)
+
+    def flows(self, kind: Kind) -> list[Flow]:
+        """The flows of the recipe that a leaf of this kind goes through, as they are gone through here."""
+        if kind not in self._loaded:
+            self._loaded[kind] = self._as_here(flows_of(self.recipe, kind))
+        return self._loaded[kind]
+
+    def exam_flows(self, kind: Kind) -> list[Flow]:
+        """What an exam is enlarged by."""
+        key = f"exam {kind}"
+        if key not in self._loaded:
+            self._loaded[key] = self._as_here(load_flow(name) for name in EXAM_FLOWS[kind])
+        return self._loaded[key]
+
+    def _as_here(self, flows: Iterable[Flow]) -> list[Flow]:
+        return [flow if self.judge is not None else unjudged(flow) for flow in flows]
 
     def calls(self, step: Ask, row: Row) -> list[Call]:
         """The calls of ``step`` for ``row``, one a sample."""
         values = {name: row.columns[name] for name in step.variables}
         messages = step.render(values)
-        asked = self.recipe.teacher
+        judge = self.recipe.judge if step.role == "judge" else None
+        asked = judge or self.recipe.teacher
         return [
             Call(
-                step.name, values, messages, asked.model, asked.revision, step.drawn(sample),
+                step.name, values, messages, asked.model, asked.stamp, step.drawn(sample),
                 step.schema, sample,
             )
             for sample in range(step.samples)
         ]  # fmt: skip
 
     async def answer(self, step: Ask, call: Call) -> Answer:
-        return await self.store.answer(call, self.teacher)
+        judge = self.judge if step.role == "judge" else None
+        answer = await self.store.answer(call, Readable(judge or self.teacher, step.parse))
+        if self.watch is not None:
+            self.watch.answered()
+        return answer
+
+    async def close(self) -> None:
+        """Let go of teacher and judge, the second even where the first cannot."""
+        try:
+            await self.teacher.close()
+        finally:
+            if self.judge is not None:
+                await self.judge.close()
 
 
 def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) -> None:
@@ -70,12 +110,16 @@ def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) ->
     """
     _had([leaf for leaf, _ in work.values()], read)
     (out / "rows").mkdir()
+    (out / "asked").mkdir()
 
     async def all_of_it() -> None:
         try:
             await _generate(work, read, teaching, out, say)
-        finally:
-            await teaching.teacher.close()
+        except BaseException:
+            with contextlib.suppress(GraftError):  # the first error is the one to mend
+                await teaching.close()
+            raise
+        await teaching.close()
 
     asyncio.run(all_of_it())
 
@@ -83,21 +127,41 @@ def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) ->
 async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) -> None:
     book = Book()
     kinds = {leaf.kind for leaf, _ in work.values()}
-    flows = {kind: flows_of(teaching.recipe, kind) for kind in sorted(kinds)}
+    needs_judge = any(
+        isinstance(step, Ask) and step.role == "judge"
+        for kind in kinds
+        for flow in flows_of(teaching.recipe, kind)
+        for step in flow.steps
+    )
+    if teaching.judge is None and needs_judge:
+        say("generate: the recipe names no judge, so nobody judges the rows")
     summary: dict[str, dict[str, int | str]] = {}
     free = asyncio.Semaphore(LEAVES)
 
     async def one(content_hash: str, leaf: Leaf, split: ExamSplit) -> None:
+        LEAF.set(content_hash)
         async with free:
-            samples = await _leaf_rows(leaf, split, read, teaching, book, flows[leaf.kind])
+            asked = await _asked(leaf, split, read, teaching, book)
+            samples = await _leaf_rows(leaf, split, read, teaching, book, asked)
         if not samples:
             raise GraftError(
                 f"{leaf.path}: no row is left after the filters, so there is nothing to learn from; "
-                "give it more seeds or a document with more facts."
+                f"give it more seeds or a document with more facts.{_mostly(book, content_hash)}"
             )
-        data = rows_to_bytes(samples)
-        (out / "rows" / f"{content_hash}.jsonl").write_bytes(data)
-        summary[content_hash] = {"leaf": leaf.path, "rows": len(samples), "data_hash": sha256(data)}
+        digests = {}
+        for folder, found in (("rows", samples), ("asked", asked)):
+            data = rows_to_bytes(found)
+            (out / folder / f"{content_hash}.jsonl").write_bytes(data)
+            digests[folder] = sha256(data) if found else ""
+        summary[content_hash] = {
+            "leaf": leaf.path,
+            "rows": len(samples),
+            "data_hash": digests["rows"],
+            "asked": len(asked),
+            "asked_hash": digests["asked"],
+        }
+        if teaching.watch is not None:
+            teaching.watch.finished(content_hash)
         say(f"generate: {len(summary)} of {len(work)} leaves · {leaf.path} · {len(samples)} rows")
 
     try:
@@ -111,6 +175,12 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
     (out / "summary.json").write_bytes(pretty_json(dict(sorted(summary.items()))))
     lines = sorted(canonical_json(reject) for reject in book.rejects)
     (out / "rejects.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+def _mostly(book: Book, content_hash: str) -> str:
+    """Why rows of this leaf were lost, for the most part."""
+    reasons = Counter(r.reason for r in book.rejects if r.content_hash == content_hash)
+    return f" Mostly: {reasons.most_common(1)[0][0]}." if reasons else ""
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -132,26 +202,65 @@ def _had(leaves: Sequence[Leaf], read: Read) -> None:
         raise GraftError("\n".join(causes))
 
 
-def read_summary(directory: Path) -> dict[str, str]:
-    """Content hash → data hash of a finished dataset."""
+def read_summary(directory: Path) -> dict[str, LeafData]:
+    """What a finished dataset holds of each content hash."""
     found = json.loads((directory / "summary.json").read_bytes())
-    return {content_hash: entry["data_hash"] for content_hash, entry in found.items()}
+    return {
+        content_hash: LeafData(entry["data_hash"], entry["asked_hash"])
+        for content_hash, entry in found.items()
+    }
 
 
 def data_key(recipe: Recipe) -> str:
     """Digest of everything but the leaf that its rows depend on: flows, prompts, teacher, chunker."""
-    flows = {kind: [flow.hash for flow in flows_of(recipe, kind)] for kind in FLOWS}
+    flows = {
+        kind: [flow.hash for flow in (*flows_of(recipe, kind), *map(load_flow, EXAM_FLOWS[kind]))]
+        for kind in FLOWS
+    }
+    who = [recipe.teacher.essence, recipe.judge and recipe.judge.essence]
     amounts = replace(recipe.generate, flows=Flows())  # a flow's name or path alters no row
-    return digest([VERSION, CHUNKER_VERSION, versions(), flows, recipe.teacher, amounts])
+    return digest([VERSION, CHUNKER_VERSION, versions(), flows, who, amounts])
+
+
+async def _asked(
+    leaf: Leaf, split: ExamSplit, read: Read, teaching: Teaching, book: Book
+) -> list[Sample]:
+    """Exam questions that the teacher writes; none where the recipe wants none."""
+    wanted = teaching.recipe.generate.exam_questions
+    flows = teaching.exam_flows(leaf.kind) if wanted and split.exam else ()
+    return await _samples(flows, leaf, split, read, teaching, book, Setting())
 
 
 async def _leaf_rows(
-    leaf: Leaf, split: ExamSplit, read: Read, teaching: Teaching, book: Book, flows: Sequence[Flow]
+    leaf: Leaf,
+    split: ExamSplit,
+    read: Read,
+    teaching: Teaching,
+    book: Book,
+    asked: Sequence[Sample],
 ) -> list[Sample]:
+    """The training rows, none of which asks what the exam asks."""
     exam = [item.prompt for item in items(leaf, split, "changed", lambda _: False)]
+    by_chunk: dict[tuple[str, int | None], list[str]] = {}
+    for one in asked:
+        by_chunk.setdefault((one.document, one.chunk), []).append(one.messages[0].content)
+    setting = Setting(exam, by_chunk)
+    flows = teaching.flows(leaf.kind)
+    return await _samples(flows, leaf, split, read, teaching, book, setting)
+
+
+async def _samples(
+    flows: Sequence[Flow],
+    leaf: Leaf,
+    split: ExamSplit,
+    read: Read,
+    teaching: Teaching,
+    book: Book,
+    setting: Setting,
+) -> list[Sample]:
     samples: dict[str, Sample] = {}
     for flow in flows:
-        passage = Passage(flow, leaf.content_hash, Setting(exam), teaching, book)
+        passage = Passage(flow, leaf.content_hash, setting, teaching, book)
         for row in await passage.through(first_rows(flow, leaf, split, read, teaching.recipe)):
             sample = _sample(flow, leaf, row, teaching.recipe)
             samples.setdefault(sample.id, sample)
@@ -182,13 +291,21 @@ def _first_rows(
                 yield Row(values, Origin(seed.id))
         return
     pieces = [c for d in read(leaf) for c in chunks(d, recipe.generate.chunk_words)]
+    if flow.rows == "chunk":
+        for chunk in pieces:
+            values = of_chunk(leaf, chunk, recipe.generate.exam_questions)
+            yield Row(values, _origin(chunk))
+        return
     # A leaf with few seeds asks more of each: release zero must know its facts to keep them.
     phrasings = math.ceil(recipe.generate.wordings / max(1, len(shown)))
     for chunk in pieces:
         for seed in shown:
-            values = of_chunk(leaf, chunk, seed, phrasings)
-            span = (chunk.start, chunk.end)
-            yield Row(values, Origin(seed.id, chunk.document, chunk.index, span, chunk.text))
+            values = of_chunk_and_seed(leaf, chunk, seed, phrasings)
+            yield Row(values, _origin(chunk, seed.id))
+
+
+def _origin(chunk: Chunk, seed: str = "") -> Origin:
+    return Origin(seed, chunk.document, chunk.index, (chunk.start, chunk.end), chunk.text)
 
 
 def _sample(flow: Flow, leaf: Leaf, row: Row, recipe: Recipe) -> Sample:
@@ -202,11 +319,11 @@ def _sample(flow: Flow, leaf: Leaf, row: Row, recipe: Recipe) -> Sample:
         messages=messages,
         phase=flow.phase,
         content_hash=leaf.content_hash,
-        seeds=(row.origin.seed,),
+        seeds=(row.origin.seed,) if row.origin.seed else (),
         document=row.origin.document,
         span=row.origin.span,
         chunk=row.origin.chunk,
         flow=flow.hash,
         calls=row.calls,
-        teacher=recipe.teacher.backend,
+        teacher=recipe.teacher.name,
     )

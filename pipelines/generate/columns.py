@@ -11,23 +11,26 @@ from typing import Literal
 
 from pipelines.records import Chunk, Kind, Leaf, QuestionAnswer, Seed
 
-Rows = Literal["chunk_and_seed", "question"]
+Rows = Literal["chunk", "chunk_and_seed", "question"]
 SHOWN = 3  # questions of a knowledge seed, as InstructLab numbers them: icl_query_1 to icl_query_3
 
 _PLACE = frozenset({"leaf_node_type", "leaf_node_path"})
 _TRIPLES = frozenset(
     f"icl_{what}_{n}" for what in ("query", "response") for n in range(1, SHOWN + 1)
 )
-_KNOWLEDGE = _PLACE | _TRIPLES | {"document", "document_outline", "domain", "icl_document"}
+_TEXT = frozenset({"document", "document_outline", "domain"})
+_KNOWLEDGE = _PLACE | _TRIPLES | _TEXT | {"icl_document"}
 _SKILL = _PLACE | {"task_description", "seed_question", "seed_response"}
 INSTRUCTLAB: Mapping[Kind, frozenset[str]] = {
     "knowledge": _KNOWLEDGE,
     "grounded_skill": _SKILL | {"seed_context"},
     "freeform_skill": _SKILL,
 }
+_CHUNK = frozenset({"title", "heading", "chunk"})
 _PAIR = frozenset({"question", "answer", "phrasings"})
 OWN: Mapping[Rows, Mapping[Kind, frozenset[str]]] = {
-    "chunk_and_seed": {"knowledge": _PAIR | _KNOWLEDGE | {"title", "heading", "chunk"}},
+    "chunk": {"knowledge": _PLACE | _TEXT | _CHUNK | {"questions"}},
+    "chunk_and_seed": {"knowledge": _PAIR | _KNOWLEDGE | _CHUNK},
     "question": {
         "knowledge": _PAIR | _PLACE | {"document_outline", "domain"},
         "grounded_skill": _PAIR | INSTRUCTLAB["grounded_skill"] | {"context"},
@@ -41,18 +44,16 @@ def first_columns(rows: Rows) -> frozenset[str]:
     return frozenset().union(*OWN[rows].values())
 
 
-def of_chunk(leaf: Leaf, chunk: Chunk, seed: Seed, phrasings: int) -> dict[str, str]:
+def of_chunk(leaf: Leaf, chunk: Chunk, questions: int) -> dict[str, str]:
+    """A chunk alone, and how many exam questions are wanted on it."""
+    return {**_of_leaf(leaf), **_of_text(chunk), "questions": str(questions)}
+
+
+def of_chunk_and_seed(leaf: Leaf, chunk: Chunk, seed: Seed, phrasings: int) -> dict[str, str]:
     """A chunk in the manner of a shown seed. A seed with fewer than three questions repeats them."""
     pair = seed.pairs[chunk.index % len(seed.pairs)]
-    values = {
-        **_of_pair(pair, phrasings),
-        **_of_leaf(leaf),
-        "title": chunk.title,
-        "heading": chunk.heading,
-        "chunk": chunk.text,
-        "document": chunk.text,
-        "icl_document": seed.context.strip(),
-    }
+    values = {**_of_pair(pair, phrasings), **_of_leaf(leaf), **_of_text(chunk)}
+    values["icl_document"] = seed.context.strip()
     for number in range(SHOWN):
         shown = seed.pairs[number % len(seed.pairs)]
         values[f"icl_query_{number + 1}"] = shown.question.strip()
@@ -78,6 +79,11 @@ def _of_pair(pair: QuestionAnswer, phrasings: int) -> dict[str, str]:
         "answer": pair.answer.strip(),
         "phrasings": str(phrasings),
     }
+
+
+def _of_text(chunk: Chunk) -> dict[str, str]:
+    texts = {"title": chunk.title, "heading": chunk.heading, "chunk": chunk.text}
+    return texts | {"document": chunk.text}
 
 
 def _of_leaf(leaf: Leaf) -> dict[str, str]:

@@ -29,6 +29,12 @@ FLOWS: dict[Kind, tuple[str, ...]] = {
     "grounded_skill": Flows().grounded_skill,
     "freeform_skill": Flows().freeform_skill,
 }
+# What an exam is enlarged by, apart from training rows.
+EXAM_FLOWS: dict[Kind, tuple[str, ...]] = {
+    "knowledge": ("exam_knowledge",),
+    "grounded_skill": (),
+    "freeform_skill": (),
+}
 _FOLDER = Path(__file__).parent / "flows"
 SCALED = 30  # what InstructLab's `n: scaled` means where nobody says otherwise
 

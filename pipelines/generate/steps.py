@@ -55,9 +55,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What filters may compare with: the leaf's exam questions (for skills: with their context)."""
+    """What filters may compare with: the leaf's exam questions (for skills: with their context).
+
+    ``asked`` are those that a teacher wrote, by (document, chunk): a row of another chunk asks for
+    something else, and comparing each row with each question would cost more than all other filters.
+    """
 
     exam: Sequence[str] = ()
+    asked: Mapping[tuple[str, int | None], Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ Step = Ask | Keep | Reshape | Distinct | Majority
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """``rows`` says what the first row stands for: a shown question, or a chunk and a shown seed.
+    """``rows`` says what a first row stands for: a shown question, a chunk, or a chunk and a shown seed.
 
     ``columns`` names the ones that make the training row: the user's turn is ``question`` after
     ``context`` where there is one. ``hash`` covers the flow and its prompts. ``inputs`` are the columns
@@ -138,7 +143,7 @@ class Flow:
 
     name: str
     phase: str
-    rows: Literal["chunk_and_seed", "question"]
+    rows: Literal["chunk", "chunk_and_seed", "question"]
     steps: tuple[Step, ...]
     hash: str
     columns: Mapping[str, str] = field(
@@ -147,3 +152,14 @@ class Flow:
     judged: frozenset[str] = frozenset()  # keep steps that read a judge's column
     inputs: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
+
+
+def unjudged(flow: Flow) -> Flow:
+    """The flow without its judge: neither the steps that ask one nor those that read what it said."""
+
+    def stays(step: Step) -> bool:
+        if isinstance(step, Ask):
+            return step.role != "judge"
+        return not (isinstance(step, Keep) and step.name in flow.judged)
+
+    return replace(flow, steps=tuple(step for step in flow.steps if stays(step)))
