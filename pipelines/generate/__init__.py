@@ -178,7 +178,8 @@ def _first_rows(
                 }
                 if leaf.kind == "knowledge":
                     del values["context"]  # what is known has to be told without it
-                yield Row(values, Origin(seed.id))
+                source = "\n".join((seed.context, pair.question, pair.answer))
+                yield Row(values, Origin(seed.id, source=source))
         return
     pieces = [c for d in read(leaf) for c in chunks(d, recipe.generate.chunk_words)]
     # A leaf with few seeds asks more of each: release zero must know its facts to keep them.

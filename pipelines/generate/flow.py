@@ -1,8 +1,8 @@
 """Flows: what is asked of a teacher about a leaf, and which of its answers become rows.
 
 A flow is a folder of ``pipelines/generate/flows``: ``flow.yaml`` and the prompts that it names. In the
-YAML a step is an *ask* (render, call, parse), a *keep* (a filter of ``filters.py``, or a comparison) or a
-*distinct*. ``FLOWS`` says which flows a kind of leaf goes through.
+YAML a step is an *ask* (render, call, parse), a *keep* (a filter of ``filters.py``, or a comparison), a
+*distinct* or a *near*. ``FLOWS`` says which flows a kind of leaf goes through.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipelines.artifacts import digest
 from pipelines.backends import tagged
 from pipelines.errors import RecipeError
 from pipelines.generate.filters import FILTERS
-from pipelines.generate.steps import Ask, Distinct, Flow, Keep, Step
+from pipelines.generate.steps import Ask, Distinct, Flow, Keep, Near, Step
 from pipelines.records import Json, Kind, Message
 
 FLOWS: dict[Kind, tuple[str, ...]] = {
@@ -50,6 +50,9 @@ def _step(folder: Path, entry: Json, prompts: dict[str, str]) -> Step:
     if "distinct" in entry:
         columns = entry["distinct"].split("_and_")
         return Distinct(entry["distinct"], tuple(columns))
+    if "near" in entry:
+        columns = entry["near"].split("_and_")
+        return Near(f"near_{entry['near']}", tuple(columns), float(entry.get("threshold", 0.7)))
     prompt = (folder / entry["prompt"]).read_text(encoding="utf-8")
     prompts[entry["prompt"]] = prompt
     slots = set(_SLOT.findall(prompt))
