@@ -26,6 +26,7 @@ from pipelines.cli import (
     release,
     run,
     status,
+    store,
 )
 from pipelines.cli.common import add_parser
 from pipelines.errors import EXIT_BUG, EXIT_OK, EXIT_RESUMABLE, GraftError
@@ -52,6 +53,7 @@ COMMANDS: dict[str, Command] = {
     "status": status,
     "log": log,
     "release": release,
+    "store": store,
     "doctor": doctor,
 }
 
