@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from journey import Journey, evaluation  # noqa: E402
+from journey import Journey, by_author, evaluation  # noqa: E402
 
 FOLDERS = (ROOT / "docs" / "examples" / "taxonomy", ROOT / "benchmarks" / "leaves" / "taxonomy")
 
@@ -28,8 +28,11 @@ def main() -> int:
     for folder in FOLDERS:
         for qna in sorted(folder.rglob("qna.yaml")):
             rows.append(measure(folder, qna.parent))
-    print("\n| leaf | items | before | after | difference (95 %) | panel | run, s | again, s |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "\n| leaf | items | before | after | difference (95 %) | by people alone | panel | run, s "
+        "| again, s |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     print("\n".join(rows))
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     print(f"\nPeak memory of the largest process: {peak:.2f} GB.")
@@ -55,10 +58,12 @@ def measure(folder: Path, leaf: Path) -> str:
     assert isinstance(changed, dict)
     assert isinstance(panel, dict)
     low, high = changed["interval"]
+    people = {who: f"{before:.2f} → {after:.2f}" for who, _, before, after in by_author(run)}
     return (
         f"| {leaf.name} | {changed['items']} | {changed['previous']['token_f1']:.2f} | "
         f"{changed['candidate']['token_f1']:.2f} | {changed['difference']:+.2f} "
-        f"[{low:+.2f}, {high:+.2f}] | {panel['difference']:+.3f} | {first:.0f} | {again:.1f} |"
+        f"[{low:+.2f}, {high:+.2f}] | {people.get('people', 'none')} | {panel['difference']:+.3f} "
+        f"[{panel['interval'][0]:+.3f}, {panel['interval'][1]:+.3f}] | {first:.0f} | {again:.1f} |"
     )
 
 

@@ -21,9 +21,11 @@ from pipelines.plan import lineage_key
 from pipelines.records import (
     BaseModel,
     Evaluation,
+    ExamSplit,
     FileDigest,
     Json,
     Leaf,
+    LeafData,
     Manifest,
     ManifestLeaf,
     as_json,
@@ -78,7 +80,7 @@ def _facts(job: Job, seconds: float) -> dict[str, str]:
     }
 
 
-def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, str], out: Path) -> None:
+def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], out: Path) -> None:
     """Write everything that a release carries into ``out``, the manifest last."""
     fresh = job.plan.action == "bootstrap"
     leaves = list(job.leaves.values())
@@ -101,7 +103,7 @@ def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, str], out: Pat
 
 
 def _manifest(
-    job: Job, evaluation: Evaluation, data: Mapping[str, str], files: Mapping[str, FileDigest]
+    job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], files: Mapping[str, FileDigest]
 ) -> Manifest:
     today = datetime.now(UTC).date()
     if job.start is None:
@@ -109,7 +111,7 @@ def _manifest(
     else:
         base = job.start.base_model
     entries = {
-        path: ManifestLeaf(leaf.content_hash, data[leaf.content_hash], job.exams[path])
+        path: _entry(leaf.content_hash, data[leaf.content_hash], job.exams[path])
         for path, leaf in sorted(job.leaves.items())
     }
     return Manifest(
@@ -130,6 +132,10 @@ def _manifest(
         demonstration=job.demonstration,
         created=today.isoformat(),
     )
+
+
+def _entry(content_hash: str, data: LeafData, exam: ExamSplit) -> ManifestLeaf:
+    return ManifestLeaf(content_hash, data.data_hash, exam, data.asked_hash)
 
 
 def _licences(leaves: Iterable[Leaf]) -> list[str]:

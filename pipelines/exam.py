@@ -6,6 +6,7 @@ In: a leaf, the split that the last release recorded for it, and the leaf as it 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from pipelines import text
@@ -72,6 +73,28 @@ def items(
             )
             found.setdefault(identity, item)
     return list(found.values())
+
+
+def asked(leaf: Leaf, rows: bytes, role: Role, leaked: Callable[[str], bool]) -> list[ExamItem]:
+    """The items that a teacher wrote for ``leaf``, from their rows as JSONL; clusters are chunks."""
+    found = []
+    for line in rows.splitlines():
+        row = json.loads(line)
+        prompt, reference = (turn["content"] for turn in row["messages"])
+        found.append(
+            ExamItem(
+                id=row["id"][:16],
+                leaf=leaf.path,
+                role=role,
+                cluster=f"{row['document']}#{row['chunk']}",
+                question=prompt,
+                prompt=prompt,
+                reference=reference,
+                leaked=leaked(prompt),
+                synthetic=True,
+            )
+        )
+    return found
 
 
 def user_turn(context: str, question: str) -> str:

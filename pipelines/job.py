@@ -52,6 +52,13 @@ class Job:
         made = self.directory / "dataset" / "rows" / f"{content_hash}.jsonl"
         return made.read_bytes() if made.is_file() else self.now.target.read_blob(data_hash)
 
+    def asked_bytes(self, content_hash: str, asked_hash: str) -> bytes:
+        """The exam questions that a teacher wrote for a leaf, likewise; empty where there are none."""
+        made = self.directory / "dataset" / "asked" / f"{content_hash}.jsonl"
+        if made.is_file():
+            return made.read_bytes()
+        return self.now.target.read_blob(asked_hash) if asked_hash else b""
+
     def adapter_of(self, tag: str | None) -> Path | None:
         """The adapter of a release; None for a bare base."""
         place = self.now.target.directory(tag) / "adapter" if tag else None

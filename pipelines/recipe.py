@@ -56,16 +56,22 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """How much data a leaf gives: questions a fact and shown seed, other wordings a seed, words a chunk."""
+    """How much data a leaf gives: questions a fact and shown seed, other wordings a seed, words a chunk,
+    and exam questions a chunk that the teacher writes apart from training rows."""
 
     wordings: int
     rephrasings: int
     chunk_words: int
+    exam_questions: int
 
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """LoRA (Hu et al., 2106.09685) for one change."""
+    """LoRA (Hu et al., 2106.09685) for one change.
+
+    ``interpolation`` is the part of the way from the old weights to the trained ones that is gone
+    (WiSE-FT, Wortsman et al., 2109.01903): a little less than all forgets less.
+    """
 
     rank: int
     alpha: int
@@ -76,6 +82,7 @@ class Train:
     dropout: float
     tokens_per_step: int
     replay: float
+    interpolation: float
     corrected_weight: float
     corrected_rate: float
     familiar: float

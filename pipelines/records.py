@@ -178,6 +178,14 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class LeafData:
+    """SHA-256 of a leaf's sorted rows, and of the exam questions that a teacher wrote ("": none)."""
+
+    data_hash: str
+    asked_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """What a step left out, and why; ``text`` is the raw text, ``calls`` what it came from."""
 
@@ -227,9 +235,10 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class ExamItem:
-    """One exam question. ``cluster`` (the seed id) groups items that are not independent.
+    """One exam question. ``cluster`` (a seed's id, a chunk) groups items that are not independent.
 
-    ``prompt`` is the user's turn as the student reads it: for grounded skills with its context.
+    ``synthetic``: a teacher wrote it, no person. ``prompt`` is the user's turn as the student reads
+    it: for grounded skills with its context.
     """
 
     id: str
@@ -240,6 +249,7 @@ class ExamItem:
     prompt: str
     reference: str
     leaked: bool = False
+    synthetic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,11 +326,13 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class ManifestLeaf:
-    """A leaf that the release's weights have seen, with the rows kept for it (``data_hash``)."""
+    """A leaf that the release's weights have seen, with the rows kept for it (``data_hash``) and the
+    exam questions that a teacher wrote (``asked_hash``, "" for none)."""
 
     content_hash: str
     data_hash: str
     exam: ExamSplit
+    asked_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +398,7 @@ class Manifest:
                     entry["content_hash"],
                     entry["data_hash"],
                     ExamSplit(tuple(entry["exam"]["exam"]), tuple(entry["exam"]["shown"])),
+                    entry.get("asked_hash", ""),
                 )
                 for leaf, entry in data["leaves"].items()
             },

@@ -33,7 +33,7 @@ from pipelines.documents import Library, documents
 from pipelines.errors import TrainError
 from pipelines.evaluate import Answerer, evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
-from pipelines.exam import items
+from pipelines.exam import asked, items
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import Teaching, data_key, generate, read_summary
 from pipelines.generate.completions import Completions
@@ -43,9 +43,11 @@ from pipelines.recipe import Recipe, load_recipe
 from pipelines.records import (
     Evaluation,
     ExamItem,
+    LeafData,
     Manifest,
     Message,
     Plan,
+    Role,
 )
 from pipelines.report import html, markdown
 from pipelines.situation import (
@@ -63,7 +65,9 @@ TRAIN_VERSION = 1
 EVALUATE_VERSION = 1
 RELEASE_VERSION = 1
 
+# By content hash: conversations, and what is kept of a leaf's data.
 Rows = dict[str, list[tuple[Message, ...]]]
+Data = Mapping[str, LeafData]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +152,15 @@ def _carry_out(
         data = _generate(job)
         new, old = _rows(job, data)
         _train(job, data, new, old)
-        evaluation = _evaluate(job, new, old)
+        evaluation = _evaluate(job, data, new, old)
         _report(job, evaluation, new, time.monotonic() - started)
         return _release(job, evaluation, data)
 
 
-def _generate(job: Job) -> dict[str, str]:
-    """Make the rows that no release holds yet. Returns content hash → data hash of all leaves."""
+def _generate(job: Job) -> Data:
+    """Make the rows that no release holds yet. Returns what there is of every leaf."""
     kept = {
-        entry.content_hash: entry.data_hash
+        entry.content_hash: LeafData(entry.data_hash, entry.asked_hash)
         for manifest in (job.start, job.now.previous)
         for entry in (manifest.leaves.values() if manifest else ())
     }
@@ -190,13 +194,13 @@ def _generate(job: Job) -> dict[str, str]:
     return {leaf.content_hash: found[leaf.content_hash] for leaf in job.leaves.values()}
 
 
-def _rows(job: Job, data: Mapping[str, str]) -> tuple[Rows, Rows]:
+def _rows(job: Job, data: Data) -> tuple[Rows, Rows]:
     """Conversations by content hash: those that the weights lack, and those that they have seen."""
     learn = {job.leaves[path].content_hash: path for path in job.plan.learn}
     new: Rows = {}
     old: Rows = {}
-    for content_hash, data_hash in data.items():
-        rows = conversations(job.row_bytes(content_hash, data_hash))
+    for content_hash, made in data.items():
+        rows = conversations(job.row_bytes(content_hash, made.data_hash))
         path = learn.get(content_hash)
         if path is None:
             old[content_hash] = rows
@@ -208,10 +212,10 @@ def _rows(job: Job, data: Mapping[str, str]) -> tuple[Rows, Rows]:
     return new, {content_hash: rows for content_hash, rows in old.items() if rows}
 
 
-def _train(job: Job, data: Mapping[str, str], new: Rows, old: Rows) -> None:
+def _train(job: Job, data: Data, new: Rows, old: Rows) -> None:
     """Train release zero into ``base/``, or the adapter of this change into ``adapter/``."""
     inputs = {
-        "data": digest(data),
+        "data": digest({content_hash: made.data_hash for content_hash, made in data.items()}),
         "continues": job.plan.continues or "",
         "new": digest(sorted(new)),
     }
@@ -257,7 +261,7 @@ def _weights_written(place: Path) -> Iterator[None]:
         ) from error
 
 
-def _exam(job: Job, new: Rows, old: Rows) -> list[ExamItem]:
+def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:
     seen = Seen({h: [*new.get(h, []), *old.get(h, [])] for h in {*new, *old}})
     found: list[ExamItem] = []
     learn = set(job.plan.learn) if job.plan.action != "bootstrap" else set()
@@ -266,13 +270,16 @@ def _exam(job: Job, new: Rows, old: Rows) -> list[ExamItem]:
         def leaked(prompt: str, own: str = leaf.content_hash) -> bool:
             return seen.leaked(prompt, own)
 
-        role = "changed" if path in learn else "panel"
-        found += items(leaf, job.exams[path], role, leaked)  # type: ignore[arg-type]
+        role: Role = "changed" if path in learn else "panel"
+        found += items(leaf, job.exams[path], role, leaked)
+        if job.exams[path].exam:
+            rows = job.asked_bytes(leaf.content_hash, data[leaf.content_hash].asked_hash)
+            found += asked(leaf, rows, role, leaked)
     return found
 
 
-def _evaluate(job: Job, new: Rows, old: Rows) -> Evaluation:
-    exam = _exam(job, new, old)
+def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
+    exam = _exam(job, data, new, old)
     place = job.directory / "evaluation"
     weights = job.directory / ("base" if job.plan.action == "bootstrap" else "adapter")
     inputs = {
@@ -335,7 +342,7 @@ def _accepted(job: Job, evaluation: Evaluation) -> bool:
     return evaluation.verdict == "PASS" or not_worse(evaluation)
 
 
-def _release(job: Job, evaluation: Evaluation, data: Mapping[str, str]) -> Outcome:
+def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
     if not _accepted(job, evaluation):
         job.say(f"release: none: the verdict is {evaluation.verdict}")
         return Outcome(job.plan, job.directory, None, evaluation, False)
@@ -352,9 +359,11 @@ def _release(job: Job, evaluation: Evaluation, data: Mapping[str, str]) -> Outco
     target = job.now.target
     if job.plan.action == "bootstrap":
         target.put_base(manifest.base_model.revision, job.directory / "base")
-    for content_hash, data_hash in data.items():
-        if not target.has_blob(data_hash):
-            target.put_blob(job.row_bytes(content_hash, data_hash))
+    for content_hash, made in data.items():
+        if not target.has_blob(made.data_hash):
+            target.put_blob(job.row_bytes(content_hash, made.data_hash))
+        if made.asked_hash and not target.has_blob(made.asked_hash):
+            target.put_blob(job.asked_bytes(content_hash, made.asked_hash))
     tag = target.publish(place, manifest)
     job.say(f"release: {tag} in {job.options.target}")
     return Outcome(job.plan, job.directory, tag, evaluation, True)

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from journey import ROOT, Journey, evaluation, exam
+from journey import ROOT, Journey, by_author, evaluation, exam
 
 EXAMPLE = ROOT / "docs" / "examples" / "taxonomy"
 LEAF = "knowledge/engineering/lighthouses/eddystone_lighthouse"
@@ -63,6 +63,8 @@ def show(run: Path) -> None:
                 f"[{low:+.2f}, {high:+.2f}], {pooled['items']} questions in {pooled['leaves']} leaves"
             )
     changed = [row for row in exam(run) if row["item"]["role"] == "changed"]
+    for who, count, before, after in by_author(run):
+        print(f"  of the new leaf's, {count} written by {who}: {before:.2f} → {after:.2f}")
     better = [
         r for r in changed if r["candidate_scores"]["token_f1"] > r["previous_scores"]["token_f1"]
     ]

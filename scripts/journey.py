@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 GRAFT = [sys.executable, "-m", "pipelines"]
@@ -81,7 +82,25 @@ def evaluation(run: Path) -> dict[str, object]:
     return found
 
 
-def exam(run: Path) -> list[dict[str, object]]:
+def by_author(run: Path) -> list[tuple[str, int, float, float]]:
+    """Of the changed leaves' questions: who wrote them, how many, token F1 before and after."""
+    found = []
+    for synthetic, who in ((False, "people"), (True, "the teacher")):
+        asked = [
+            row
+            for row in exam(run)
+            if row["item"]["role"] == "changed" and row["item"]["synthetic"] is synthetic
+        ]
+        if asked:
+            before, after = (
+                sum(row[f"{arm}_scores"]["token_f1"] for row in asked) / len(asked)
+                for arm in ("previous", "candidate")
+            )
+            found.append((who, len(asked), before, after))
+    return found
+
+
+def exam(run: Path) -> list[dict[str, Any]]:
     """The items of a run's exam, with the answers."""
     lines = (run / "evaluation" / "items.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]

@@ -16,6 +16,7 @@ from pipelines import text
 from pipelines.author.leaf import LEAST_PAIRS, LEAST_SEEDS, NewSeed
 from pipelines.author.scalars import laid_out, refuse_unwritable, tidy
 from pipelines.backends import Call
+from pipelines.backends.extractive.choosing import best
 from pipelines.backends.tagged import parse
 from pipelines.documents import Document, chunks
 from pipelines.errors import GraftError
@@ -33,11 +34,6 @@ _PHRASINGS = 8
 _ANSWER_WORDS = 25
 _EXAMPLE = ("When was Smeaton's Eddystone tower first lit?", "in October 1759")
 _WRITING = re.compile(r"^[ \t]*(?:\||```|~~~|<|!\[)|\]\(", re.MULTILINE)
-# A sentence's first word in the midst of a question: its words were thrown together.
-_STRAY = re.compile(r"(?<=\w )(?:The|It|Its|In|On|At|A|An|They|This|These|Of|By|For|As)\b")
-_ASKING = frozenset(
-    "who whom whose what when where why which how in at on by from for to with under during".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +109,13 @@ def _best(
     context: str, title: str, rows: Sequence[dict[str, str]], asked: Sequence[str]
 ) -> list[QuestionAnswer]:
     """The three best pairs: each about another fact, no two nearly the same."""
-    scored = []
-    for place, row in enumerate(rows):
-        pair = QuestionAnswer(tidy(row["question"]), tidy(row["answer"]))
-        if _is_sound(pair, context):
-            scored.append((-_naturalness(pair.question, context, title), place, pair))
+    pairs = [QuestionAnswer(tidy(row["question"]), tidy(row["answer"])) for row in rows]
+    sound = [(pair.question, pair.answer) for pair in pairs if _is_sound(pair, context)]
     chosen: list[QuestionAnswer] = []
-    for _, _, pair in sorted(scored, key=lambda item: item[:2]):
-        told = [text.normalise(other.answer) for other in chosen]
-        answer = text.normalise(pair.answer)
-        if any(answer in other or other in answer for other in told):
+    for question, answer in best(sound, context, title):
+        if any(text.too_close(question, other) for other in asked):
             continue
-        if any(text.too_close(pair.question, q) for q in [*asked, *(p.question for p in chosen)]):
-            continue
-        chosen.append(pair)
+        chosen.append(QuestionAnswer(question, answer))
         if len(chosen) == LEAST_PAIRS:
             break
     return sorted(chosen, key=lambda pair: _place(context, pair.answer))
@@ -144,23 +133,6 @@ def _is_sound(pair: QuestionAnswer, context: str) -> bool:
     if answer not in text.normalise(context) or answer in text.normalise(pair.question):
         return False
     return text.count_words(pair.answer) <= _ANSWER_WORDS
-
-
-def _naturalness(question: str, context: str, title: str) -> float:
-    """How much a question reads like a person's: its length, its beginning, words in their order."""
-    words = text.tokens(question)
-    if not words:
-        return 0.0
-    score = 1.0 if words[0] in _ASKING else 0.0
-    score += 1.0 if 6 <= len(words) <= 18 else 0.0
-    score -= len(words) - len(set(words))  # a word said twice
-    score -= len(_STRAY.findall(question))
-    said = set(words)
-    score += 0.5 if said & set(text.tokens(title)) else 0.0
-    # Runs of two words that the context has too: keywords thrown together have none.
-    pairs = text.ngrams(words[1:], 2)
-    score += 2.0 * len(pairs & text.ngrams(text.tokens(context), 2)) / max(1, len(pairs))
-    return score
 
 
 def _place(context: str, answer: str) -> int:

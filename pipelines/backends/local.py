@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from pipelines.errors import BackendError
 
-_BATCH = 64
+_BATCH = 128
 
 
 class Student:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,14 +85,28 @@ def _changed(changed: Finding | None) -> list[str]:
     size = f"{_count(pooled.items, 'item')} in {_count(pooled.clusters, 'context')}"
     found = f"{_effect(pooled)} against the previous release ({size}, {_p(pooled.p_value)})"
     if pooled.difference > 0 and pooled.p_value < ALPHA:
-        return [f"The changed leaves are better: {found}.", _exact(changed)]
+        return [f"The changed leaves are better: {found}.", *_authors(changed), _exact(changed)]
     sentences = [f"The changed leaves are not shown to be better: {found}.", _needs(changed)]
     if pooled.previous.token_f1 >= ALREADY_KNOWN:
         sentences.append(
             "The previous release already answers this exam "
             f"(token F1 {pooled.previous.token_f1:.2f}), so little was left to gain."
         )
-    return [*sentences, _exact(changed)]
+    return [*sentences, *_authors(changed), _exact(changed)]
+
+
+def _authors(changed: Finding) -> list[str]:
+    """What people asked apart from what a teacher asked, who knows the text and not what matters."""
+    parts = []
+    for synthetic, who in ((False, "people"), (True, "the teacher")):
+        chosen = [one for one in changed.results if one.item.synthetic is synthetic]
+        if not chosen:
+            return []
+        before = math.fsum(one.previous_scores.token_f1 for one in chosen) / len(chosen)
+        after = math.fsum(one.candidate_scores.token_f1 for one in chosen) / len(chosen)
+        size = _count(len(chosen), "item")
+        parts.append(f"{size} written by {who} {before:.2f} → {after:.2f}")
+    return [f"Of these, in token F1: {'; '.join(parts)}."]
 
 
 def _needs(changed: Finding) -> str:

@@ -1,8 +1,9 @@
 """Changed leaves → training rows, each one traceable, and a ledger that balances.
 
 In: leaves with their exam split, a function that reads their documents, a recipe and the call store.
-Out, in the stage directory: ``rows/<content hash>.jsonl`` sorted by id, ``rejects.jsonl``,
-``ledger.json``, ``summary.json`` (content hash → rows and data hash). The same leaves, documents, flows
+Out, in the stage directory: ``rows/<content hash>.jsonl`` sorted by id, ``asked/<content
+hash>.jsonl`` (exam questions that the teacher wrote, in the same form), ``rejects.jsonl``, ``ledger.json``,
+``summary.json`` (content hash → numbers and digests). The same leaves, documents, flows
 and answers give the same bytes whatever was asked before.
 """
 
@@ -23,13 +24,13 @@ from pipelines.errors import GraftError, LeafError
 from pipelines.exam import items, user_turn
 from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
-from pipelines.generate.flow import FLOWS, load_flow
+from pipelines.generate.flow import EXAM_FLOWS, FLOWS, load_flow
 from pipelines.generate.ledger import Book
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting
 from pipelines.recipe import Recipe
-from pipelines.records import Chunk, ExamSplit, Leaf, Message, Sample, Seed
+from pipelines.records import Chunk, ExamSplit, Leaf, LeafData, Message, Sample, Seed
 
-VERSION = 1
+VERSION = 2
 LEAVES = 8  # under way at once, so that the last calls of one leaf keep no other waiting
 Say = Callable[[str], None]
 Read = Callable[[Leaf], Sequence[Document]]
@@ -69,6 +70,7 @@ def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) ->
     """
     _had([leaf for leaf, _ in work.values()], read)
     (out / "rows").mkdir()
+    (out / "asked").mkdir()
 
     async def all_of_it() -> None:
         try:
@@ -86,15 +88,25 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
 
     async def one(content_hash: str, leaf: Leaf, split: ExamSplit) -> None:
         async with free:
-            samples = await _leaf_rows(leaf, split, read, teaching, book)
+            asked = await _asked(leaf, split, read, teaching, book)
+            samples = await _leaf_rows(leaf, split, read, teaching, book, asked)
         if not samples:
             raise GraftError(
                 f"{leaf.path}: no row is left after the filters, so there is nothing to learn from; "
                 "give it more seeds or a document with more facts."
             )
-        data = rows_to_bytes(samples)
-        (out / "rows" / f"{content_hash}.jsonl").write_bytes(data)
-        summary[content_hash] = {"leaf": leaf.path, "rows": len(samples), "data_hash": sha256(data)}
+        digests = {}
+        for folder, found in (("rows", samples), ("asked", asked)):
+            data = rows_to_bytes(found)
+            (out / folder / f"{content_hash}.jsonl").write_bytes(data)
+            digests[folder] = sha256(data) if found else ""
+        summary[content_hash] = {
+            "leaf": leaf.path,
+            "rows": len(samples),
+            "data_hash": digests["rows"],
+            "asked": len(asked),
+            "asked_hash": digests["asked"],
+        }
         say(f"generate: {len(summary)} of {len(work)} leaves · {leaf.path} · {len(samples)} rows")
 
     try:
@@ -129,26 +141,63 @@ def _had(leaves: Sequence[Leaf], read: Read) -> None:
         raise GraftError("\n".join(causes))
 
 
-def read_summary(directory: Path) -> dict[str, str]:
-    """Content hash → data hash of a finished dataset."""
+def read_summary(directory: Path) -> dict[str, LeafData]:
+    """What a finished dataset holds of each content hash."""
     found = json.loads((directory / "summary.json").read_bytes())
-    return {content_hash: entry["data_hash"] for content_hash, entry in found.items()}
+    return {
+        content_hash: LeafData(entry["data_hash"], entry["asked_hash"])
+        for content_hash, entry in found.items()
+    }
 
 
 def data_key(recipe: Recipe) -> str:
     """Digest of everything but the leaf that its rows depend on: flows, prompts, teacher, chunker."""
-    flows = {kind: [load_flow(name).hash for name in names] for kind, names in FLOWS.items()}
+    flows = {
+        kind: [load_flow(name).hash for name in (*names, *EXAM_FLOWS[kind])]
+        for kind, names in FLOWS.items()
+    }
     return digest([VERSION, CHUNKER_VERSION, versions(), flows, recipe.teacher, recipe.generate])
 
 
-async def _leaf_rows(
+async def _asked(
     leaf: Leaf, split: ExamSplit, read: Read, teaching: Teaching, book: Book
 ) -> list[Sample]:
+    """Exam questions that the teacher writes; none where the recipe wants none."""
+    wanted = teaching.recipe.generate.exam_questions
+    flows = EXAM_FLOWS[leaf.kind] if wanted and split.exam else ()
+    return await _samples(flows, leaf, split, read, teaching, book, Setting())
+
+
+async def _leaf_rows(
+    leaf: Leaf,
+    split: ExamSplit,
+    read: Read,
+    teaching: Teaching,
+    book: Book,
+    asked: Sequence[Sample],
+) -> list[Sample]:
+    """The training rows, none of which asks what the exam asks."""
     exam = [item.prompt for item in items(leaf, split, "changed", lambda _: False)]
+    by_chunk: dict[tuple[str, int | None], list[str]] = {}
+    for one in asked:
+        by_chunk.setdefault((one.document, one.chunk), []).append(one.messages[0].content)
+    setting = Setting(exam, by_chunk)
+    return await _samples(FLOWS[leaf.kind], leaf, split, read, teaching, book, setting)
+
+
+async def _samples(
+    flows: Sequence[str],
+    leaf: Leaf,
+    split: ExamSplit,
+    read: Read,
+    teaching: Teaching,
+    book: Book,
+    setting: Setting,
+) -> list[Sample]:
     samples: dict[str, Sample] = {}
-    for name in FLOWS[leaf.kind]:
+    for name in flows:
         flow = load_flow(name)
-        passage = Passage(flow, leaf.content_hash, Setting(exam), teaching, book)
+        passage = Passage(flow, leaf.content_hash, setting, teaching, book)
         for row in await passage.through(first_rows(flow, leaf, split, read, teaching.recipe)):
             sample = _sample(flow, leaf, row, teaching.recipe)
             samples.setdefault(sample.id, sample)
@@ -182,13 +231,26 @@ def _first_rows(
                 yield Row(values, Origin(seed.id, source=source))
         return
     pieces = [c for d in read(leaf) for c in chunks(d, recipe.generate.chunk_words)]
+    if flow.rows == "chunk":
+        for chunk in pieces:
+            values = {
+                "title": chunk.title,
+                "heading": chunk.heading,
+                "chunk": chunk.text,
+                "questions": str(recipe.generate.exam_questions),
+            }
+            yield Row(values, _origin(chunk))
+        return
     # A leaf with few seeds asks more of each: release zero must know its facts to keep them.
     phrasings = math.ceil(recipe.generate.wordings / max(1, len(shown)))
     for chunk in pieces:
         for seed in shown:
             values = _chunk_values(chunk, seed, phrasings)
-            span = (chunk.start, chunk.end)
-            yield Row(values, Origin(seed.id, chunk.document, chunk.index, span, chunk.text))
+            yield Row(values, _origin(chunk, seed.id))
+
+
+def _origin(chunk: Chunk, seed: str = "") -> Origin:
+    return Origin(seed, chunk.document, chunk.index, (chunk.start, chunk.end), chunk.text)
 
 
 def _chunk_values(chunk: Chunk, seed: Seed, phrasings: int) -> dict[str, str]:
@@ -214,7 +276,7 @@ def _sample(flow: Flow, leaf: Leaf, row: Row, recipe: Recipe) -> Sample:
         messages=messages,
         phase=flow.phase,
         content_hash=leaf.content_hash,
-        seeds=(row.origin.seed,),
+        seeds=(row.origin.seed,) if row.origin.seed else (),
         document=row.origin.document,
         span=row.origin.span,
         chunk=row.origin.chunk,

@@ -49,7 +49,8 @@ def not_an_exam_question(row: Row, setting: Setting) -> str:
     asked = "\n".join(
         row.columns[name] for name in ("context", "question") if row.columns.get(name)
     )
-    close = any(too_close(asked, question) for question in setting.exam)
+    exam = [*setting.exam, *setting.asked.get((row.origin.document, row.origin.chunk), ())]
+    close = any(too_close(asked, question) for question in exam)
     return "too close to an exam question" if close else ""
 
 

@@ -26,8 +26,15 @@ FLOWS: dict[Kind, tuple[str, ...]] = {
     "grounded_skill": ("grounded",),
     "freeform_skill": ("seeds",),
 }
+# What an exam is enlarged by, apart from training rows.
+EXAM_FLOWS: dict[Kind, tuple[str, ...]] = {
+    "knowledge": ("exam_knowledge",),
+    "grounded_skill": (),
+    "freeform_skill": (),
+}
 # What a first row holds, by the kind of rows that a flow starts from.
 COLUMNS = {
+    "chunk": {"title", "heading", "chunk", "questions"},
     "chunk_and_seed": {"title", "heading", "chunk", "question", "answer", "phrasings"},
     "question": {"context", "question", "answer", "phrasings"},
 }

@@ -46,9 +46,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What filters may compare with: the leaf's exam questions (for skills: with their context)."""
+    """What filters may compare with: the leaf's exam questions (for skills: with their context).
+
+    ``asked`` are those that a teacher wrote, by (document, chunk): a row of another chunk asks for
+    something else, and comparing each row with each question would cost more than all other filters.
+    """
 
     exam: Sequence[str] = ()
+    asked: Mapping[tuple[str, int | None], Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ Step = Ask | Keep | Reshape | Distinct | Near | Majority
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """``rows`` says what the first row stands for: a shown question, or a chunk and a shown seed.
+    """``rows`` says what a first row stands for: a shown question, a chunk, or a chunk and a shown seed.
 
     ``columns`` names the ones that make the training row: the user's turn is ``question`` after
     ``context`` where there is one. ``hash`` covers the flow and its prompts.
@@ -134,7 +139,7 @@ class Flow:
 
     name: str
     phase: str
-    rows: Literal["chunk_and_seed", "question"]
+    rows: Literal["chunk", "chunk_and_seed", "question"]
     steps: tuple[Step, ...]
     hash: str
     columns: Mapping[str, str] = field(

@@ -151,7 +151,7 @@ def _what(manifest: Manifest) -> str:
     words = [f"# {escape(_title(manifest))}", f"{kind} that follows from one commit of a taxonomy."]
     if manifest.demonstration:
         words.append(
-            "**A demonstration.** The base has about a million parameters and was made by the same "
+            "**A demonstration.** The base has under two million parameters and was made by the same "
             "pipelines. It proves the machinery and shows a measured effect; it is not a useful "
             "chatbot."
         )

@@ -94,6 +94,10 @@ def missing_leaves(target: Target, manifest: Manifest, *, thorough: bool) -> lis
             problems.append(f"the rows of {leaf} are not stored: no blob {entry.data_hash}")
         elif thorough:
             problems.extend(_broken_blob(target, entry.data_hash))
+        if entry.asked_hash and not target.has_blob(entry.asked_hash):
+            problems.append(f"exam questions of {leaf} are not stored: no blob {entry.asked_hash}")
+        elif entry.asked_hash and thorough:
+            problems.extend(_broken_blob(target, entry.asked_hash))
     return problems
 
 

@@ -147,7 +147,7 @@ def _transcript(one: ItemResult) -> str:
     )
     return (
         f'<article><p class="flip">{view.flip_word(one)}</p><dl>'
-        f'<dt>asked</dt><dd dir="auto">{html_text(one.item.prompt)}</dd>'
+        f'<dt>{view.asked_by(one)}</dt><dd dir="auto">{html_text(one.item.prompt)}</dd>'
         f'<dt>wanted</dt><dd dir="auto">{html_text(one.item.reference)}</dd>{answers}'
         "</dl></article>"
     )

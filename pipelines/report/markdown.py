@@ -161,7 +161,7 @@ def _examples(report: ReportInput, limits: Limits) -> list[str]:
 def _transcript(one: ItemResult, limit: int) -> str:
     parts = (
         ("leaf", one.item.leaf),
-        ("asked", one.item.prompt),
+        (view.asked_by(one), one.item.prompt),
         ("wanted", one.item.reference),
         ("base", one.base),
         ("previous", one.previous),

@@ -108,6 +108,10 @@ def flip_word(result: ItemResult) -> str:
     return {1: "won", -1: "lost", 0: "same"}[flipped(result)]
 
 
+def asked_by(result: ItemResult) -> str:
+    return "asked by the teacher" if result.item.synthetic else "asked"
+
+
 def items_in_order(items: Iterable[ItemResult]) -> list[ItemResult]:
     """Losses on the panel first, then what the changed leaves won and lost, then the rest."""
 

@@ -8,6 +8,7 @@ type, versions and threads: nothing here reads a clock.
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,8 @@ def adapt(
     replay included.
     """
     deterministic(recipe)
+    # peft reads an attribute that transformers renamed; nothing that a user could do about it.
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     torch.manual_seed(recipe.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = _with_adapter(base, adapter, recipe)
@@ -117,7 +120,12 @@ def adapt(
     )
     part = sum(tokens.get(h, 0) for h in corrected) / sum(tokens.values())
     optimizer = _adapter_optimizer(model, recipe, 1 - part * (1 - recipe.train.corrected_rate))
+    moving = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    start = {name: p.detach().clone() for name, p in moving.items()}
     loss = train(model, [optimizer], steps, total, say)
+    with torch.no_grad():
+        for name, parameter in moving.items():
+            parameter.lerp_(start[name], 1 - recipe.train.interpolation)
     _save(model, recipe.student.id, out)
     _write_record(out, {"rows": len(fresh), "tokens": total, "loss": round(loss, 4), "seen": seen})
     return seen

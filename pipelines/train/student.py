@@ -1,4 +1,4 @@
-"""The tiny student, made from nothing: a byte-level BPE tokenizer and a Llama of about a million weights.
+"""The tiny student, made from nothing: a byte-level BPE tokenizer and a Llama of one to two million weights.
 
 In: rows of text and the recipe's shape. Out: real ``transformers`` objects that ``save_pretrained``
 writes and ``from_pretrained`` loads anywhere.

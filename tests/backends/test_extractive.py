@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pipelines.artifacts import digest
 from pipelines.backends import Backend, Call, open_backend
 from pipelines.backends.extractive import TASKS, Extractive
+from pipelines.backends.extractive.choosing import examinable
 from pipelines.backends.tagged import parse
 from pipelines.errors import BackendError
 from pipelines.recipe import Teacher
@@ -36,6 +37,7 @@ DOCUMENT = {
     "question": "Why do tides rise?",
     "answer": "The Moon",
     "phrasings": "3",
+    "questions": "2",
 }
 
 
@@ -90,6 +92,40 @@ def test_the_same_call_has_the_same_answer_in_every_process_and_company() -> Non
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert told.stdout.strip() == digest(together)
+
+
+def test_exam_questions_are_few_grammatical_and_each_on_another_fact() -> None:
+    text = (
+        "Smeaton lit the tower in October 1759. The owners asked him for advice in London. Four "
+        "keepers lived in the tower. A smooth cone of oak planks stood there before."
+    )
+    wanted = {**DOCUMENT, "title": "The tower", "chunk": text, "questions": "3"}
+    rows = ask("examine_document", wanted, "question", "answer")
+    assert 1 <= len(rows) <= 3
+    assert len({row["answer"] for row in rows}) == len(rows)
+    for row in rows:
+        assert examinable(row["question"], row["answer"])
+        assert row["answer"].lower() not in row["question"].lower()
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "told"),
+    [
+        ("Who used granite for the outer face?", "Smeaton", True),
+        ("When was the Chain Bridge opened?", "1849", True),
+        ("How many capital cities stand on the river?", "Four", True),
+        ("Who two streams bear on the river?", "the name Danube", False),
+        ("Where did molten rock rise in Antrim?", "sheets", False),
+        ("Where is the Eddystone a reef?", "in the English Channel", False),
+        ("What is the Eddystone in a reef?", "the English Channel", False),
+        ("When did the owners open the?", "1849", False),
+        ("How many was its architect finished?", "105", False),
+    ],
+)
+def test_what_grammar_alone_cannot_be_trusted_with_is_no_exam(
+    question: str, answer: str, told: bool
+) -> None:
+    assert examinable(question, answer) is told
 
 
 def test_answers_on_a_document_are_its_own_words() -> None:

@@ -18,7 +18,7 @@ from pipelines.generate import data_key, read_summary
 from pipelines.generate.flow import FLOWS, load_flow
 from pipelines.generate.ledger import check_ledger
 from pipelines.leaves import WorkTree, document_text
-from pipelines.records import ExamSplit, Json, Ledger, LedgerStep
+from pipelines.records import ExamSplit, Json, LeafData, Ledger, LedgerStep
 from pipelines.text import too_close
 from tests.generate.support import (
     CAPTIONS,
@@ -73,7 +73,8 @@ def assert_balanced(out: Path) -> None:
         assert step["out"] == step["kept"] + step["filtered"] + step["duplicate"]
         assert step["in"] == before.get(step["flow"], step["in"])
         before[step["flow"]] = step["kept"]
-    assert len(rows(out)) == sum(before.values())
+    asked = [line for path in (out / "asked").iterdir() for line in lines(path)]
+    assert len(rows(out)) + len(asked) == sum(before.values())
     lost = sum(step["filtered"] + step["duplicate"] for step in steps)
     rejects = lines(out / "rejects.jsonl")
     assert sum(1 for reject in rejects if reject["text"]) == lost
@@ -87,7 +88,12 @@ def test_every_leaf_has_rows_and_the_summary_names_their_digest(made: Path, work
     assert set(summary) == set(work)
     for content_hash, entry in summary.items():
         data = (made / "rows" / f"{content_hash}.jsonl").read_bytes()
-        assert entry["data_hash"] == sha256(data) == read_summary(made)[content_hash]
+        assert entry["data_hash"] == sha256(data)
+        asked = (made / "asked" / f"{content_hash}.jsonl").read_bytes()
+        assert entry["asked"] == len(asked.splitlines())
+        assert entry["asked_hash"] == (sha256(asked) if asked else "")
+        found = read_summary(made)[content_hash]
+        assert found == LeafData(entry["data_hash"], entry["asked_hash"])
         assert entry["rows"] == len(data.splitlines()) > 10
         assert entry["leaf"] == work[content_hash][0].path
         ids = [json.loads(line)["id"] for line in data.splitlines()]
@@ -170,6 +176,7 @@ def test_a_shown_question_close_to_an_exam_question_teaches_no_row(tmp_path: Pat
 def test_the_ledger_balances_and_counts_the_calls(made: Path, tree: WorkTree, work: Work) -> None:
     assert_balanced(made)
     planned = [call for leaf, sides in work.values() for call in planned_calls(leaf, sides, tree)]
+    assert {call.task for call in planned} >= {"ask_document", "examine_document"}
     asking = [s for s in ledger(made)["steps"] if s["step"] in {c.task for c in planned}]
     assert sum(step["in"] for step in asking) == len(planned)
     assert ledger(made)["calls"] == {"made": len({c.key for c in planned}), "reused": 0}
@@ -201,7 +208,7 @@ def test_the_ledger_balances_whatever_a_teacher_says(
 
     dataset(tmp_path / "out", tree, {leaf.content_hash: (leaf, sides)}, Teacher(say))
     assert_balanced(tmp_path / "out")
-    asked = ledger(tmp_path / "out")["steps"][0]
+    asked = next(s for s in ledger(tmp_path / "out")["steps"] if s["flow"] == "knowledge")
     assert asked["unparsed"] > 0
     assert 0 < asked["kept"] <= asked["out"]
     # An answer that says nothing is told of as well as one that cannot be read.

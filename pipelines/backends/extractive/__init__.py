@@ -11,15 +11,18 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 from pipelines.artifacts import digest
 from pipelines.backends import Answer, Call
 from pipelines.backends.extractive.asking import Memory, loosened, pairs, worth
+from pipelines.backends.extractive.choosing import best, examinable
 from pipelines.backends.extractive.phrasing import loose, question, rephrase, shortened
 from pipelines.backends.extractive.reading import Fact, content_words, facts, sentences
 from pipelines.errors import BackendError
 
 Variables = Mapping[str, str]
+_EXAM_DRAWS = 4
 
 
 class Extractive:
@@ -66,15 +69,28 @@ def _ask_document(variables: Variables, rng: random.Random) -> str:
 
 def _draft_document(variables: Variables, rng: random.Random) -> str:
     """Questions for a person to choose from: by the clauses' grammar, nothing loosened or left out."""
+    rows = _grammatical(variables, int(variables["phrasings"]), rng)
+    return _tagged([{"question": asked, "answer": answer} for asked, answer in rows])
+
+
+def _examine_document(variables: Variables, rng: random.Random) -> str:
+    """The few of many grammatical questions that read best, each on another fact."""
+    asked = [p for p in _grammatical(variables, _EXAM_DRAWS, rng) if examinable(*p)]
+    chosen = islice(
+        best(asked, variables["chunk"], variables["title"]), int(variables["questions"])
+    )
+    return _tagged([{"question": question, "answer": answer} for question, answer in chosen])
+
+
+def _grammatical(variables: Variables, draws: int, rng: random.Random) -> list[tuple[str, str]]:
+    """All questions of some draws whose answers people ask for."""
     title = content_words(variables["title"])
-    rows = []
-    for _ in range(int(variables["phrasings"])):
+    found = []
+    for _ in range(draws):
         memory = Memory(variables["title"])
         for sentence in sentences(variables["chunk"]):
-            for asked, answer in pairs(sentence, memory, rng):
-                if worth(answer, title) >= 0.4:
-                    rows.append({"question": asked, "answer": answer})
-    return _tagged(rows)
+            found += [p for p in pairs(sentence, memory, rng) if worth(p[1], title) >= 0.4]
+    return found
 
 
 def _by_clause(
@@ -158,6 +174,7 @@ def _exchanged(row: Mapping[str, str], rng: random.Random) -> dict[str, str] | N
 TASKS: dict[str, Callable[[Variables, random.Random], str]] = {
     "ask_document": _ask_document,
     "draft_document": _draft_document,
+    "examine_document": _examine_document,
     "rephrase_seed": _rephrase_seed,
     "vary_context": _vary_context,
 }
