@@ -67,12 +67,15 @@ def _composition(job: Job, content_hash: str, new_rows: int) -> dict[str, int]:
 
 def _facts(job: Job, seconds: float) -> dict[str, str]:
     base = f" --base {job.options.base}" if job.options.base else ""
+    waits = [f"{wait.leaf}: {wait.reason}" for wait in job.plan.waiting]
+    later = {"Left for another run by the budget": "; ".join(waits)} if waits else {}
     return {
+        **later,
         "Previous release": job.plan.previous or "none",
         "Weights continued from": job.plan.continues or "nothing",
         "Taxonomy commit": job.now.commit,
         "Recipe": f"{job.recipe.name} ({digest(job.recipe)[:12]})",
-        "Teacher": f"{job.recipe.teacher.backend} {job.recipe.teacher.revision}",
+        "Teacher": f"{job.recipe.teacher.name} {job.recipe.teacher.revision}",
         "Student": job.recipe.student.id,
         "Time": f"{seconds:.0f} s from generation to evaluation",
         "Machine": f"{platform.machine()}, {job.recipe.threads} threads",

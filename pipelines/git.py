@@ -200,6 +200,30 @@ class Repository:
                 names.update(mailmap.resolve(name, address)[0] for name, address in people)
         return tuple(sorted(names, key=lambda name: (name.casefold(), name)))
 
+    def changed(self, commit: str, paths: Iterable[str]) -> dict[str, int]:
+        """When each path (from the repository's root) last became what ``commit`` has: Unix seconds.
+
+        A merge changes only what differs from all its parents. The boundary of a shallow clone
+        counts as a change of whatever was not found after it.
+        """
+        found: dict[str, int] = {}
+        boundary = self._boundary()
+        with _whole(self._repository):
+            head = self._repository[self.resolve(commit)].peel(pygit2.Commit)
+            now = {path: _identity(head, path.strip("/")) for path in paths}
+            left = {path for path, own in now.items() if own is not None}
+            for at in self._repository.walk(head.id, SortMode.TIME):
+                parents = [] if str(at.id) in boundary else at.parents
+                for path in left:
+                    own = now[path]
+                    same = [_identity(one, path.strip("/")) == own for one in (at, *parents)]
+                    if same[0] and not any(same[1:]):
+                        found[path] = at.commit_time
+                left -= found.keys()
+                if not left:
+                    break
+        return found
+
     def _boundary(self) -> set[str]:
         """Commits of a shallow clone whose parents were not fetched."""
         if not self._repository.is_shallow:
@@ -270,6 +294,14 @@ def _touches(commit: pygit2.Commit, wanted: set[str]) -> bool:
     if not parents:
         return _names_one(commit.tree.diff_to_tree(swap=True), wanted)
     return all(_names_one(parent.tree.diff_to_tree(commit.tree), wanted) for parent in parents)
+
+
+def _identity(commit: pygit2.Commit, path: str) -> pygit2.Oid | None:
+    """What stands at ``path`` in a commit; None for nothing."""
+    try:
+        return commit.tree[path].id if path else commit.tree.id
+    except KeyError:
+        return None
 
 
 def _names_one(diff: pygit2.Diff, wanted: set[str]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.recipe import Recipe
-from pipelines.records import ChangeSet, ExamSplit, Leaf, Manifest, Plan
+from pipelines.records import ChangeSet, ExamSplit, Leaf, LeafData, Manifest, Plan
 from pipelines.situation import Options, Situation
 
 Say = Callable[[str], None]
@@ -34,6 +34,25 @@ class Job:
     def start(self) -> Manifest | None:
         """The release whose weights are continued."""
         return self.now.target.manifest(self.plan.continues) if self.plan.continues else None
+
+    @property
+    def kept(self) -> dict[str, LeafData]:
+        """By content hash what a release holds already."""
+        return {
+            entry.content_hash: LeafData(entry.data_hash, entry.asked_hash)
+            for manifest in (self.start, self.now.previous)
+            for entry in (manifest.leaves.values() if manifest else ())
+        }
+
+    @property
+    def todo(self) -> dict[str, tuple[Leaf, ExamSplit]]:
+        """The leaves whose rows no release holds yet, by content hash."""
+        kept = self.kept
+        return {
+            self.leaves[path].content_hash: (self.leaves[path], self.exams[path])
+            for path in self.plan.learn
+            if self.leaves[path].content_hash not in kept
+        }
 
     @property
     def base(self) -> Path:

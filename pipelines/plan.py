@@ -118,4 +118,4 @@ def make_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
 
 
 def _input_digest(wanted: Mapping[str, str], recipe: Recipe, continues: str | None) -> str:
-    return digest([sorted(wanted.values()), as_json(recipe), continues])
+    return digest([sorted(wanted.values()), as_json(recipe.essence), continues])

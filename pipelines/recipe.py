@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+import types
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +25,46 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """Who writes the data: a backend's name, the model it asks, the revision that is declared."""
+    """Who writes the data: a backend's name, the model it asks, the revision that is declared.
 
-    backend: Literal["extractive"]
+    The other keys say how it is reached; docs/generation.md tells each. ``timeout`` in seconds of one
+    request; ``context`` in tokens, 0 where it is not known; prices per million tokens.
+    """
+
+    backend: Literal["extractive", "openai_api", "local"]
     model: str
     revision: str
+    url: str = ""
+    key_env: str = "OPENAI_API_KEY"
+    completions: Literal["chat", "legacy"] = "chat"
+    concurrency: int = 64
+    timeout: float = 300.0
+    retries: int = 6
+    context: int = 0
+    price_in: float = 0.0
+    price_out: float = 0.0
+    command: str = ""
+
+    @property
+    def name(self) -> str:
+        """Who a row is said to come from."""
+        return "extractive" if self.backend == "extractive" else self.model
+
+    @property
+    def stamp(self) -> str:
+        """The revision as calls are keyed by it: the other endpoint renders prompts otherwise."""
+        return self.revision if self.completions == "chat" else f"{self.revision} legacy"
+
+    @property
+    def essence(self) -> Teacher:
+        """Only what rows depend on: another address, pace or price gives the same data."""
+        return Teacher(
+            self.backend,
+            self.model,
+            self.revision,
+            completions=self.completions,
+            context=self.context,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +143,55 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class External:
+    """Conversations from outside: JSONL with ``messages``, of a file or of a data set on the Hub.
+
+    Either ``path``, or ``hub`` with ``file`` and the 40 digits of ``revision``. ``rows`` is how many
+    are drawn at most, ``phase`` where they are trained.
+    """
+
+    phase: Literal["knowledge", "skills"]
+    rows: int
+    path: str | None = None
+    hub: str | None = None
+    file: str | None = None
+    revision: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the composition calls it."""
+        return self.path or f"{self.hub}@{(self.revision or '')[:12]}/{self.file}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What is trained together, in LAB's two phases; shares count rows, per new row of the phase.
+
+    ``per_leaf``: rows of one leaf at most. ``replay``: rows of earlier leaves. ``knowledge``: rows of
+    the knowledge phase that come again among the skills. ``distractors``: foreign chunks beside the
+    right one, in the part ``raft`` of the knowledge rows (Zhang et al., 2403.10131).
+    """
+
+    per_leaf: int
+    replay: float
+    knowledge: float
+    raft: float = 0.0
+    distractors: int = 0
+    external: tuple[External, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one run may spend on asking: calls, tokens in and out together, hours. None: no limit."""
+
+    calls: int | None = None
+    tokens: int | None = None
+    hours: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole recipe, resolved."""
+    """A whole recipe, resolved. The sections that may be left out are None then."""
 
     name: str
     seed: int
@@ -119,6 +203,16 @@ class Recipe:
     train: Train
     evaluate: Evaluate
     release: Release
+    judge: Teacher | None = None
+    mix: Mix | None = None
+    budget: Budget | None = None
+
+    @property
+    def essence(self) -> Recipe:
+        """The recipe without how teacher and judge are reached and what may be spent: runs are told
+        apart by this."""
+        judge = self.judge and self.judge.essence
+        return dataclasses.replace(self, teacher=self.teacher.essence, judge=judge, budget=None)
 
 
 def load_recipe(name: str) -> Recipe:
@@ -133,27 +227,65 @@ def load_recipe(name: str) -> Recipe:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise RecipeError(f"The recipe {path} cannot be read: {reason}.") from error
-    return _build(Recipe, data, str(path), "")
+    recipe = _build(Recipe, data, str(path), "")
+    for number, entry in enumerate(recipe.mix.external if recipe.mix else ()):
+        wrong = _wrong_source(entry)
+        if wrong:
+            raise RecipeError(f"{path}: mix.external[{number}]: {wrong}")
+    return recipe
+
+
+def _wrong_source(entry: External) -> str:
+    """What is wrong with where an external entry's rows come from; "" for nothing."""
+    if (entry.path is None) == (entry.hub is None):
+        return "name either path, or hub with file and revision."
+    if entry.hub is None:
+        return "file and revision belong to hub." if entry.file or entry.revision else ""
+    if entry.file is None:
+        return "name the file of the data set, JSONL with messages."
+    if not re.fullmatch(r"[0-9a-f]{40}", entry.revision or ""):
+        return "revision must be the 40 digits of a commit; a branch or tag can move."
+    return ""
 
 
 def _build(cls: type[T], data: Any, path: str, at: str) -> T:
-    """``data`` as the dataclass ``cls``; every key known, every key there, every type right."""
+    """``data`` as the dataclass ``cls``: every key known, those without a default there, types right."""
     if not isinstance(data, dict):
         raise RecipeError(f"{path}: {at or 'the recipe'} must be a mapping of keys to values.")
     hints = typing.get_type_hints(cls)
     unknown = sorted(str(key) for key in data.keys() - hints.keys())
-    missing = sorted(hints.keys() - data.keys())
+    missing = sorted(_needed(cls) - data.keys())
     if unknown:
         raise RecipeError(
             f"{path}: unknown key {at}{unknown[0]}; known here: {', '.join(sorted(hints))}."
         )
     if missing:
         raise RecipeError(f"{path}: the key {at}{missing[0]} is missing.")
-    values = {key: _value(hint, data[key], path, f"{at}{key}") for key, hint in hints.items()}
+    values = {
+        key: _value(hint, data[key], path, f"{at}{key}")
+        for key, hint in hints.items()
+        if key in data
+    }
     return cls(**values)
 
 
+def _needed(cls: Any) -> set[str]:
+    """The keys without a default."""
+    none = dataclasses.MISSING
+    fields = dataclasses.fields(cls)
+    return {f.name for f in fields if f.default is none and f.default_factory is none}
+
+
 def _value(hint: Any, value: Any, path: str, at: str) -> Any:
+    if isinstance(hint, types.UnionType):  # X | None: a section that may be left out
+        (hint,) = [part for part in typing.get_args(hint) if part is not types.NoneType]
+        if value is None:
+            return None
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise RecipeError(f"{path}: {at} must be a list.")
+        inner = typing.get_args(hint)[0]
+        return tuple(_value(inner, v, path, f"{at}[{n}]") for n, v in enumerate(value))
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value, path, f"{at}.")
     if typing.get_origin(hint) is Literal:

@@ -413,12 +413,21 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A leaf that the budget leaves for another run, and why."""
+
+    leaf: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run will do, decided before anything is spent.
 
     ``wanted`` maps each leaf to its content hash; ``learn`` are the leaves whose rows the weights of
     ``continues`` lack; ``corrected`` those among them whose older content they have seen; ``panel``
-    the leaves that must not be forgotten.
+    the leaves that must not be forgotten; ``waiting`` those that the budget has no room for, which
+    ``wanted`` holds with their older content, if any.
     """
 
     action: Action
@@ -431,3 +440,4 @@ class Plan:
     panel: Sequence[str]
     retired: tuple[Retired, ...]
     input_digest: str
+    waiting: tuple[Waiting, ...] = ()

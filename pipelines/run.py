@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,19 +27,20 @@ from pipelines.artifacts import (
     stage,
     write_atomic,
 )
-from pipelines.backends import open_backend
 from pipelines.bundle import assemble, report_input
 from pipelines.documents import Library, documents
 from pipelines.errors import TrainError
 from pipelines.evaluate import Answerer, evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.exam import asked, items
+from pipelines.export import SOURCES, sources
 from pipelines.generate import VERSION as GENERATE_VERSION
-from pipelines.generate import Teaching, data_key, generate, read_summary
+from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
+from pipelines.ingredients import make_mix, train_phases
 from pipelines.job import Job, Say
-from pipelines.plan import first_plan, make_plan
-from pipelines.recipe import Recipe, load_recipe
+from pipelines.prepare import at_base, make_job, plan
+from pipelines.recipe import Recipe
 from pipelines.records import (
     Evaluation,
     ExamItem,
@@ -53,13 +54,9 @@ from pipelines.report import html, markdown
 from pipelines.situation import (
     Options,
     Situation,
-    changes_since,
-    look,
-    readable,
-    splits,
-    wanted,
-    wanted_leaves,
 )
+from pipelines.speeds import note
+from pipelines.spending import train_speed, watched
 
 TRAIN_VERSION = 1
 EVALUATE_VERSION = 1
@@ -72,7 +69,7 @@ Data = Mapping[str, LeafData]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. ``accepted`` is False only where the verdict forbade a release."""
+    """How a run ended. ``accepted`` is False only where the verdict forbids a release."""
 
     plan: Plan
     directory: Path | None
@@ -81,31 +78,22 @@ class Outcome:
     accepted: bool
 
 
-def plan(options: Options) -> tuple[Situation, Recipe, Plan]:
-    """What ``run`` would do now, without doing it."""
-    recipe = load_recipe(options.recipe)
-    now = look(options)
-    if now.past is not None:
-        return now, recipe, make_plan(wanted(now), now.past, recipe)
-    leaves = now.leaves
-    if now.own is not None:
-        leaves = readable(now.repository.tree(now.own.base, now.prefix))
-    hashes = {path: leaf.content_hash for path, leaf in leaves.items()}
-    why = "the target has no release yet: train release zero from nothing"
-    return now, recipe, first_plan(hashes, recipe, None, why)
-
-
 def run(options: Options, say: Say) -> Outcome:
-    """Do all of it; with no release on the target yet, release zero first."""
+    """Do all of it, or all until ``options.until``; with no release on the target yet, release zero
+    first, and whole where a branch's own changes follow."""
     now, recipe, decided = plan(options)
     if now.past is None:
-        say(f"plan: {decided.reason}")
-        zero = _at_base(now, options)
-        outcome = _carry_out(options, zero, recipe, decided, say)
+        _say_plan(decided, say)
+        zero = at_base(now)
+        follows = now.own is not None and bool(now.own.changes)
+        whole = replace(options, until=None) if follows else options
+        outcome = _carry_out(whole, zero, recipe, decided, say)
+        if whole.until is not None or (decided.waiting and not follows):
+            return outcome
         now, recipe, decided = plan(options)
         if decided.action == "nothing":
             return outcome
-    say(f"plan: {decided.action}: {decided.reason}")
+    _say_plan(decided, say)
     if decided.action == "nothing":
         made = _made(options.runs, decided.previous)
         evaluation = read_evaluation(made / "evaluation")[0] if made else None
@@ -113,14 +101,10 @@ def run(options: Options, say: Say) -> Outcome:
     return _carry_out(options, now, recipe, decided, say)
 
 
-def _at_base(now: Situation, options: Options) -> Situation:
-    """The situation seen from the commit that a branch leaves: release zero knows nothing of it."""
-    if now.own is None:
-        return now
-    tree = now.repository.tree(now.own.base, now.prefix)
-    return Situation(
-        now.repository, now.prefix, now.own.base, tree, readable(tree), None, now.target, None
-    )
+def _say_plan(decided: Plan, say: Say) -> None:
+    say(f"plan: {decided.action}: {decided.reason}")
+    for wait in decided.waiting:
+        say(f"plan: {wait.leaf} waits: {wait.reason}")
 
 
 def _made(runs: Path, tag: str | None) -> Path | None:
@@ -136,39 +120,35 @@ def _made(runs: Path, tag: str | None) -> Path | None:
 def _carry_out(
     options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say
 ) -> Outcome:
-    directory = options.runs / decided.input_digest[:16]
-    leaves = wanted_leaves(now, decided.wanted)
-    job = Job(
-        options, now, recipe, decided, leaves, splits(now, leaves), changes_since(now, leaves),
-        directory, say,
-    )  # fmt: skip
+    job = make_job(options, now, recipe, decided, say)
+    directory = job.directory
     with said(directory):
         directory.mkdir(parents=True, exist_ok=True)
     with lock(directory / ".lock", f"the run {directory}"):
         started = time.monotonic()
         write_atomic(directory / "plan.json", pretty_json(decided))
         write_atomic(directory / "recipe.json", pretty_json(recipe))
+        taught = {path: job.leaves[path] for path in decided.learn}
+        write_atomic(directory / SOURCES, pretty_json(sources(taught, now.commit)))
         write_atomic(options.runs / "latest", f"{directory.name}\n".encode())
         data = _generate(job)
+        if options.until == "generate":
+            return Outcome(decided, directory, None, None, True)
         new, old = _rows(job, data)
         _train(job, data, new, old)
+        if options.until == "train":
+            return Outcome(decided, directory, None, None, True)
         evaluation = _evaluate(job, data, new, old)
-        _report(job, evaluation, new, time.monotonic() - started)
+        if options.until != "evaluate":
+            _report(job, evaluation, new, time.monotonic() - started)
+        if options.until is not None:
+            return Outcome(decided, directory, None, evaluation, _accepted(job, evaluation))
         return _release(job, evaluation, data)
 
 
 def _generate(job: Job) -> Data:
     """Make the rows that no release holds yet. Returns what there is of every leaf."""
-    kept = {
-        entry.content_hash: LeafData(entry.data_hash, entry.asked_hash)
-        for manifest in (job.start, job.now.previous)
-        for entry in (manifest.leaves.values() if manifest else ())
-    }
-    todo = {
-        job.leaves[path].content_hash: (job.leaves[path], job.exams[path])
-        for path in job.plan.learn
-        if job.leaves[path].content_hash not in kept
-    }
+    todo = job.todo
     inputs = {
         "leaves": digest([(h, exam) for h, (_, exam) in sorted(todo.items())]),
         "data": data_key(job.recipe),
@@ -185,12 +165,12 @@ def _generate(job: Job) -> Data:
         ):
             library = Library(job.options.cache, job.options.policy.documents)
             read = partial(documents, job.now.tree, library=library)
-            teaching = Teaching(job.recipe, store, open_backend(job.recipe.teacher))
-            generate(todo, read, teaching, out, job.say)
+            with watched(job, store) as (teaching, progress):
+                generate(todo, read, teaching, out, progress.say)
             if store.set_aside:
                 job.say(f"generate: the call store was damaged and is set aside: {store.set_aside}")
             job.say(f"generate: {store.made} calls made, {store.reused} read back from the store")
-    found = {**kept, **read_summary(place)}
+    found = {**job.kept, **read_summary(place)}
     return {leaf.content_hash: found[leaf.content_hash] for leaf in job.leaves.values()}
 
 
@@ -221,11 +201,16 @@ def _train(job: Job, data: Data, new: Rows, old: Rows) -> None:
     }
     fresh = job.plan.action == "bootstrap"
     place = job.directory / ("base" if fresh else "adapter")
+    mixed = None
+    if job.recipe.mix is not None and not fresh and any(new.values()):
+        mixed = make_mix(job, data, new, old)
+        inputs["mix"] = output_digest(mixed)
     if finished(place, inputs, TRAIN_VERSION):
         job.say("train: finished before")
         return
     section = job.recipe.bootstrap if fresh else job.recipe.train
     with (
+        _timed(job, place),
         stage(place, inputs=inputs, version=TRAIN_VERSION, section=section) as out,
         _weights_written(place),
     ):
@@ -241,10 +226,24 @@ def _train(job: Job, data: Data, new: Rows, old: Rows) -> None:
             if earlier is not None:
                 shutil.copytree(earlier, out, dirs_exist_ok=True)
             return
+        corrected = [job.leaves[path].content_hash for path in job.plan.corrected]
+        if mixed is not None:
+            train_phases(job, mixed, earlier, corrected, out)
+            return
         from pipelines.train import adapt
 
-        corrected = [job.leaves[path].content_hash for path in job.plan.corrected]
         adapt(job.base, earlier, new, old, corrected, job.recipe, out, job.say)
+
+
+@contextlib.contextmanager
+def _timed(job: Job, place: Path) -> Iterator[None]:
+    """Note how fast the training was, for the next plan."""
+    started = time.monotonic()
+    yield
+    record = place / "training.json"
+    if record.is_file():
+        tokens = json.loads(record.read_bytes())["tokens"]
+        note(job.options.cache, train_speed(job.recipe), tokens, time.monotonic() - started)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from pipelines.changes import diff
 from pipelines.compare import differing
@@ -23,12 +24,15 @@ from pipelines.records import ChangeSet, ExamSplit, Leaf, Manifest, Tree
 from pipelines.release.manifest import leaf_file, lineage
 from pipelines.release.targets import Target, open_target
 
+Until = Literal["generate", "train", "evaluate", "report"]
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line chose. ``base`` is the branch that a contribution leaves from.
 
-    ``policy`` is graft.yaml's: where documents may be fetched from.
+    ``policy`` is graft.yaml's: where documents may be fetched from. ``until`` is the last stage to be
+    done; None does them all, and releases.
     """
 
     taxonomy: Path
@@ -38,6 +42,7 @@ class Options:
     runs: Path
     cache: Path
     policy: Policy = field(default_factory=Policy)
+    until: Until | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from pipelines.errors import RecipeError
-from pipelines.recipe import EMBEDDED, load_recipe
+from pipelines.recipe import EMBEDDED, Budget, External, load_recipe
 from pipelines.records import as_json
 
 FAST = Path(__file__).parent / "support" / "fast.yaml"
@@ -34,7 +34,13 @@ def changed(tmp_path: Path, key: str, value: object) -> str:
 def test_embedded_recipes_are_read_by_name(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.name == name
-    assert as_json(recipe) == yaml.safe_load((EMBEDDED / f"{name}.yaml").read_text("utf-8"))
+    given = yaml.safe_load((EMBEDDED / f"{name}.yaml").read_text("utf-8"))
+    resolved = as_json(recipe)
+    for section, value in given.items():  # what the file leaves out has its default
+        if isinstance(value, dict):
+            assert resolved[section] == resolved[section] | value
+        else:
+            assert resolved[section] == value
 
 
 def test_a_recipe_is_read_by_path_and_a_whole_number_may_stand_for_a_float(tmp_path: Path) -> None:
@@ -88,3 +94,44 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
         load_recipe("gigantic")
     with pytest.raises(RecipeError, match="cannot be read"):
         load_recipe(str(tmp_path))
+
+
+def test_a_section_that_may_be_left_out_is_read_where_it_stands(tmp_path: Path) -> None:
+    plain = load_recipe(str(FAST))
+    assert (plain.mix, plain.budget) == (None, None)
+    recipe = load_recipe(changed(tmp_path, "budget", {"calls": 40}))
+    assert recipe.budget == Budget(calls=40)
+    # What may be spent changes when a leaf is taught, never what it becomes.
+    assert recipe.essence == plain.essence
+    entry = {"phase": "skills", "rows": 5, "hub": "a/b", "file": "c.jsonl", "revision": "0" * 40}
+    mix = {"per_leaf": 9, "replay": 1, "knowledge": 0.5, "external": [entry]}
+    recipe = load_recipe(changed(tmp_path, "mix", mix))
+    assert recipe.mix is not None
+    assert recipe.mix.external == (
+        External("skills", 5, hub="a/b", file="c.jsonl", revision="0" * 40),
+    )
+    assert recipe.essence != plain.essence
+
+
+HUB = {"phase": "skills", "rows": 5, "hub": "a/b"}
+
+
+@pytest.mark.parametrize(
+    ("external", "told"),
+    [
+        ({}, "mix.external must be a list"),
+        ([{"phase": "skills", "rows": 5}], "mix.external[0]: name either path, or hub"),
+        ([{**HUB, "path": "x.jsonl"}], "name either path, or hub"),
+        ([HUB], "name the file of the data set"),
+        ([{**HUB, "file": "x", "revision": "main"}], "must be the 40 digits of a commit"),
+        ([{**HUB, "file": "x"}], "must be the 40 digits of a commit"),
+        ([{"phase": "chat", "rows": 5, "path": "x"}], "mix.external[0].phase is 'chat'"),
+        ([{"rows": 5, "path": "x"}], "the key mix.external[0].phase is missing"),
+        ([{"phase": "skills", "rows": 5, "path": "x", "file": "y"}], "belong to hub"),
+    ],
+)
+def test_external_data_has_to_be_pinned(tmp_path: Path, external: object, told: str) -> None:
+    mix = {"per_leaf": 9, "replay": 1, "knowledge": 0.5, "external": external}
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(changed(tmp_path, "mix", mix))
+    assert told in str(caught.value)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pipelines.artifacts import digest
-from pipelines.errors import BackendError
+from pipelines.errors import BackendError, CallError
 from pipelines.recipe import Teacher
 from pipelines.records import Json, Message
+from pipelines.text import estimate_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,66 @@ class Backend(Protocol):
         ...
 
 
-def open_backend(teacher: Teacher) -> Backend:
-    """The backend that a recipe names."""
+def _extractive(teacher: Teacher) -> Backend:
     from pipelines.backends.extractive import Extractive
 
-    backends: dict[str, Callable[[], Backend]] = {"extractive": Extractive}
-    if teacher.backend not in backends:
-        raise BackendError(f"No backend {teacher.backend}; known: {', '.join(backends)}.")
-    return backends[teacher.backend]()
+    return Extractive()
+
+
+def _openai_api(teacher: Teacher) -> Backend:
+    from pipelines.backends.openai_api import OpenAI
+
+    return OpenAI(teacher)
+
+
+def _local(teacher: Teacher) -> Backend:
+    from pipelines.backends.local_teacher import LocalTeacher
+
+    return LocalTeacher(teacher)
+
+
+BACKENDS: dict[str, Callable[[Teacher], Backend]] = {
+    "extractive": _extractive,
+    "openai_api": _openai_api,
+    "local": _local,
+}
+
+
+def open_backend(teacher: Teacher) -> Backend:
+    """The backend that a recipe names, its command in front where it has one; nothing is asked yet."""
+    if teacher.backend not in BACKENDS:
+        raise BackendError(f"No backend {teacher.backend}; known: {', '.join(BACKENDS)}.")
+    if not teacher.command:
+        return BACKENDS[teacher.backend](teacher)
+    from pipelines.backends.command import Commanded
+
+    return Commanded(teacher, BACKENDS[teacher.backend](teacher))
+
+
+def check_window(call: Call, context: int, prompt_tokens: int | None = None) -> None:
+    """``CallError`` where prompt and answer cannot both fit ``context`` tokens; 0 is no limit.
+
+    ``prompt_tokens`` is counted where there is a tokenizer, else it is estimated.
+    """
+    if not context:
+        return
+    about = "" if prompt_tokens is not None else "about "
+    if prompt_tokens is None:
+        prompt_tokens = sum(estimate_tokens(turn.content) + 8 for turn in call.messages)
+    needed = prompt_tokens + call.sampling.most_tokens
+    if needed > context:
+        raise CallError(
+            f"the call needs {about}{needed} tokens ({prompt_tokens} for the prompt, "
+            f"{call.sampling.most_tokens} for the answer), and the model's context holds {context}"
+        )
+
+
+def whole(answer: Answer, cut: bool, call: Call) -> Answer:
+    """The answer, where all of it or enough can be read; ``CallError`` where its end is missed.
+
+    Of a tagged answer that was cut off the closed blocks are sound, and the parser sets the open one
+    apart. Half of anything else, JSON or plain text, would be taken for a whole.
+    """
+    if not cut or (call.schema is None and "[END]" in answer.text):
+        return answer
+    raise CallError(f"the answer was cut off at {call.sampling.most_tokens} tokens")

@@ -19,12 +19,14 @@ from pipelines.cli import (
     diff,
     doctor,
     draft,
+    export,
     fix,
     import_,
     log,
     new,
     release,
     run,
+    stages,
     status,
     store,
 )
@@ -35,7 +37,8 @@ from pipelines.errors import EXIT_BUG, EXIT_OK, EXIT_RESUMABLE, GraftError
 class Command(Protocol):
     """What each module of this package offers."""
 
-    HELP: str
+    @property
+    def HELP(self) -> str: ...
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the command's own arguments; one with actions sets ``command`` on theirs."""
@@ -49,10 +52,15 @@ COMMANDS: dict[str, Command] = {
     "draft": draft,
     "import": import_,
     "diff": diff,
+    "generate": stages.GENERATE,
+    "train": stages.TRAIN,
+    "evaluate": stages.EVALUATE,
+    "report": stages.REPORT,
     "run": run,
     "status": status,
     "log": log,
     "release": release,
+    "export": export,
     "store": store,
     "doctor": doctor,
 }

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.cli.authoring import from_root, given, leaf_flags, show_check, write_leaf
 from pipelines.cli.common import say, taxonomy
 from pipelines.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipelines.backends import Call
 
 HELP = "propose a knowledge leaf from a document"
 
@@ -68,10 +73,20 @@ def command(args: argparse.Namespace) -> int:
     place("knowledge", path, places)  # before the teacher is asked
     recipe = load_recipe(args.recipe)
     store = Path(os.environ.get("GRAFT_CACHE", ".graft")) / "calls.sqlite"
-    with Completions(store) as calls:
+    with Completions(store) as calls, asyncio.Runner() as runner:
         source = Document(args.document, text, title)
-        answers = partial(calls.answers, backend=open_backend(recipe.teacher))
-        found = draft(source, recipe.teacher, answers, args.contexts)
+        teacher = open_backend(recipe.teacher)
+
+        async def asked(wanted: Sequence[Call]) -> list[str]:
+            given = await asyncio.gather(*(calls.answer(call, teacher) for call in wanted))
+            return [answer.text for answer in given]
+
+        try:
+            found = draft(
+                source, recipe.teacher, lambda wanted: runner.run(asked(wanted)), args.contexts
+            )
+        finally:
+            runner.run(teacher.close())
     leaf = replace(leaf, outline=leaf.outline or found.outline, seeds=found.seeds)
     path = write_leaf(root, leaf, places, draft=True)
     code = show_check(root, path, commit=f"Draft the leaf {path}" if args.commit else "")

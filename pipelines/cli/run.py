@@ -11,12 +11,17 @@ from pipelines.cli.common import options, say, target_option
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK
 
 if TYPE_CHECKING:
-    from pipelines.records import Plan
+    from pipelines.records import Evaluation, Plan
 
 HELP = "generate, train, evaluate, report and release what changed"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    run_options(parser)
+
+
+def run_options(parser: argparse.ArgumentParser) -> None:
+    """What ``run`` and each of its stages take."""
     parser.add_argument("--recipe", default="tiny", help="a recipe's name or file (default: tiny)")
     parser.add_argument(
         "--base", help="the branch that this one leaves; only its own changes count"
@@ -31,8 +36,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(args: argparse.Namespace) -> int:
-    signal.signal(signal.SIGTERM, _interrupt)
-    from pipelines.run import plan, run
+    stop_cleanly()
+    from pipelines.prepare import plan
+    from pipelines.run import run
 
     wanted = options(args)
     if args.plan:
@@ -41,14 +47,23 @@ def command(args: argparse.Namespace) -> int:
         return EXIT_OK
     outcome = run(wanted, say)
     if outcome.evaluation is not None and outcome.directory is not None:
-        print(f"verdict: {outcome.evaluation.verdict}")
-        for reason in outcome.evaluation.reasons:
-            print(f"  {reason}")
+        print_verdict(outcome.evaluation)
         print(f"report:  {outcome.directory / 'report' / 'report.html'}")
     print(f"release: {outcome.release or 'none'}")
     if outcome.plan.action == "nothing":
         print("Nothing to do.")
     return EXIT_OK if outcome.accepted else EXIT_FINDINGS
+
+
+def stop_cleanly() -> None:
+    """Let SIGTERM end a run as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def print_verdict(evaluation: Evaluation) -> None:
+    print(f"verdict: {evaluation.verdict}")
+    for reason in evaluation.reasons:
+        print(f"  {reason}")
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
@@ -63,3 +78,5 @@ def print_plan(decided: Plan) -> None:
         print(f"  learn {leaf}{' (corrected)' if leaf in decided.corrected else ''}")
     for gone in decided.retired:
         print(f"  drop  {gone.leaf} ({gone.reason})")
+    for wait in decided.waiting:
+        print(f"  wait  {wait.leaf}: {wait.reason}")

@@ -10,8 +10,10 @@ and answers give the same bytes whatever was asked before.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +28,9 @@ from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
 from pipelines.generate.flow import EXAM_FLOWS, FLOWS, load_flow
 from pipelines.generate.ledger import Book
-from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting
+from pipelines.generate.progress import LEAF, Watch
+from pipelines.generate.readable import Readable
+from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
 from pipelines.recipe import Recipe
 from pipelines.records import Chunk, ExamSplit, Leaf, LeafData, Message, Sample, Seed
 
@@ -39,27 +43,50 @@ Work = Mapping[str, tuple[Leaf, ExamSplit]]
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """How questions are asked and answered: the recipe, the store, and who is behind it."""
+    """How questions are asked and answered: the recipe, the store, and who is behind it.
+
+    ``judge`` is None where the recipe names none; then flows are gone through without their judge.
+    """
 
     recipe: Recipe
     store: Completions
     teacher: Backend
+    judge: Backend | None = None
+    watch: Watch | None = None
+
+    def flow(self, name: str) -> Flow:
+        """The flow of that name, as it is gone through here."""
+        flow = load_flow(name)
+        return flow if self.judge is not None else unjudged(flow)
 
     def calls(self, step: Ask, row: Row) -> list[Call]:
         """The calls of ``step`` for ``row``, one a sample."""
         values = {name: row.columns[name] for name in step.variables}
         messages = step.render(values)
-        asked = self.recipe.teacher
+        judge = self.recipe.judge if step.role == "judge" else None
+        asked = judge or self.recipe.teacher
         return [
             Call(
-                step.name, values, messages, asked.model, asked.revision, step.sampling,
+                step.name, values, messages, asked.model, asked.stamp, step.sampling,
                 step.schema, sample,
             )
             for sample in range(step.samples)
         ]  # fmt: skip
 
     async def answer(self, step: Ask, call: Call) -> Answer:
-        return await self.store.answer(call, self.teacher)
+        judge = self.judge if step.role == "judge" else None
+        answer = await self.store.answer(call, Readable(judge or self.teacher, step.parse))
+        if self.watch is not None:
+            self.watch.answered()
+        return answer
+
+    async def close(self) -> None:
+        """Let go of teacher and judge, the second even where the first cannot."""
+        try:
+            await self.teacher.close()
+        finally:
+            if self.judge is not None:
+                await self.judge.close()
 
 
 def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) -> None:
@@ -75,25 +102,33 @@ def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) ->
     async def all_of_it() -> None:
         try:
             await _generate(work, read, teaching, out, say)
-        finally:
-            await teaching.teacher.close()
+        except BaseException:
+            with contextlib.suppress(GraftError):  # the first error is the one to mend
+                await teaching.close()
+            raise
+        await teaching.close()
 
     asyncio.run(all_of_it())
 
 
 async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) -> None:
     book = Book()
+    kinds = {leaf.kind for leaf, _ in work.values()}
+    flows = [load_flow(name) for kind in kinds for name in (*FLOWS[kind], *EXAM_FLOWS[kind])]
+    if teaching.judge is None and any(unjudged(flow) != flow for flow in flows):
+        say("generate: the recipe names no judge, so nobody judges the rows")
     summary: dict[str, dict[str, int | str]] = {}
     free = asyncio.Semaphore(LEAVES)
 
     async def one(content_hash: str, leaf: Leaf, split: ExamSplit) -> None:
+        LEAF.set(content_hash)
         async with free:
             asked = await _asked(leaf, split, read, teaching, book)
             samples = await _leaf_rows(leaf, split, read, teaching, book, asked)
         if not samples:
             raise GraftError(
                 f"{leaf.path}: no row is left after the filters, so there is nothing to learn from; "
-                "give it more seeds or a document with more facts."
+                f"give it more seeds or a document with more facts.{_mostly(book, content_hash)}"
             )
         digests = {}
         for folder, found in (("rows", samples), ("asked", asked)):
@@ -107,6 +142,8 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
             "asked": len(asked),
             "asked_hash": digests["asked"],
         }
+        if teaching.watch is not None:
+            teaching.watch.finished(content_hash)
         say(f"generate: {len(summary)} of {len(work)} leaves · {leaf.path} · {len(samples)} rows")
 
     try:
@@ -120,6 +157,12 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
     (out / "summary.json").write_bytes(pretty_json(dict(sorted(summary.items()))))
     lines = sorted(canonical_json(reject) for reject in book.rejects)
     (out / "rejects.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+def _mostly(book: Book, content_hash: str) -> str:
+    """Why rows of this leaf were lost, for the most part."""
+    reasons = Counter(r.reason for r in book.rejects if r.content_hash == content_hash)
+    return f" Mostly: {reasons.most_common(1)[0][0]}." if reasons else ""
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -156,7 +199,8 @@ def data_key(recipe: Recipe) -> str:
         kind: [load_flow(name).hash for name in (*names, *EXAM_FLOWS[kind])]
         for kind, names in FLOWS.items()
     }
-    return digest([VERSION, CHUNKER_VERSION, versions(), flows, recipe.teacher, recipe.generate])
+    who = [recipe.teacher.essence, recipe.judge and recipe.judge.essence]
+    return digest([VERSION, CHUNKER_VERSION, versions(), flows, who, recipe.generate])
 
 
 async def _asked(
@@ -196,7 +240,7 @@ async def _samples(
 ) -> list[Sample]:
     samples: dict[str, Sample] = {}
     for name in flows:
-        flow = load_flow(name)
+        flow = teaching.flow(name)
         passage = Passage(flow, leaf.content_hash, setting, teaching, book)
         for row in await passage.through(first_rows(flow, leaf, split, read, teaching.recipe)):
             sample = _sample(flow, leaf, row, teaching.recipe)
@@ -282,5 +326,5 @@ def _sample(flow: Flow, leaf: Leaf, row: Row, recipe: Recipe) -> Sample:
         chunk=row.origin.chunk,
         flow=flow.hash,
         calls=row.calls,
-        teacher=recipe.teacher.backend,
+        teacher=recipe.teacher.name,
     )

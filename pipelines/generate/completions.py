@@ -92,6 +92,20 @@ class Completions:
         """The stored answer to ``key``."""
         return self._sound(lambda: self._read(key))
 
+    def some(self, task: str, model: str, revision: str) -> list[Answer]:
+        """Stored answers to a task, for guesses about others: keys are hashes, so the first of them
+        are a fair draw, and a large store is not read through."""
+        query = (
+            "SELECT text, prompt_tokens, completion_tokens FROM (SELECT * FROM answers LIMIT 5000) "
+            "WHERE task = ? AND model = ? AND revision = ? LIMIT 200"
+        )
+
+        def read() -> list[Answer]:
+            found = self._db.execute(query, (task, model, revision)).fetchall()
+            return [Answer(*row) for row in found]
+
+        return self._sound(read)
+
     def _sound(self, action: Callable[[], T]) -> T:
         """Do it; where that shows the store to be damaged, do it again on a fresh one.
 

@@ -7,7 +7,7 @@ or several, so rows stream through them independently; *Distinct*, *Near* and *M
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipelines.backends import Sampling
@@ -145,3 +145,15 @@ class Flow:
     columns: Mapping[str, str] = field(
         default_factory=lambda: {"context": "context", "question": "question", "answer": "answer"}
     )
+    judged: frozenset[str] = frozenset()  # keep steps that read a judge's column
+
+
+def unjudged(flow: Flow) -> Flow:
+    """The flow without its judge: neither the steps that ask one nor those that read what it said."""
+
+    def stays(step: Step) -> bool:
+        if isinstance(step, Ask):
+            return step.role != "judge"
+        return not (isinstance(step, Keep) and step.name in flow.judged)
+
+    return replace(flow, steps=tuple(step for step in flow.steps if stays(step)))

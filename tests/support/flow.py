@@ -37,6 +37,8 @@ KEEPER = "compositional_skills/writing/keeper"
 COLOUR = "foundational_skills/language/colour"
 LEAVES = (COLOUR, FERRY, KEEPER, MILL, NOTE)
 
+STAGES = ("generate", "train", "evaluate", "report")
+
 # Not in the taxonomy at first: what contributors bring.
 TOWER = "knowledge/buildings/tower"
 SOUND = "foundational_skills/language/sound"
@@ -177,7 +179,7 @@ class Site:
     def words(self, *words: str, recipe: Path | None = None) -> list[str]:
         """The arguments of a command on this site, from its folder."""
         found = [*words, "--taxonomy", "repo/taxonomy"]
-        if words[0] == "run" or "withdraw" in words:
+        if words[0] in ("run", *STAGES) or "withdraw" in words:
             found += ["--recipe", str(recipe or self.recipe)]
         return found
 

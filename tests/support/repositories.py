@@ -48,7 +48,12 @@ class Repo:
         if not (path / ".git").exists():
             self.git("init", "--quiet", "--initial-branch", branch)
 
-    def git(self, *arguments: str, author: str = "Ada Lovelace <ada@example.org>") -> str:
+    def git(
+        self,
+        *arguments: str,
+        author: str = "Ada Lovelace <ada@example.org>",
+        date: str = "2024-01-01T00:00:00Z",
+    ) -> str:
         """Run git here; what it prints, without white space at the ends."""
         name, address = author.rstrip(">").split(" <")
         environment = {
@@ -58,10 +63,10 @@ class Repo:
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_AUTHOR_NAME": name,
             "GIT_AUTHOR_EMAIL": address,
-            "GIT_AUTHOR_DATE": "2024-01-01T00:00:00Z",
+            "GIT_AUTHOR_DATE": date,
             "GIT_COMMITTER_NAME": name,
             "GIT_COMMITTER_EMAIL": address,
-            "GIT_COMMITTER_DATE": "2024-01-01T00:00:00Z",
+            "GIT_COMMITTER_DATE": date,
         }
         done = subprocess.run(
             ["git", *arguments],
@@ -100,10 +105,15 @@ class Repo:
         self.git("checkout", "--quiet", ref)
         return self
 
-    def commit(self, message: str, author: str = "Ada Lovelace <ada@example.org>") -> str:
+    def commit(
+        self,
+        message: str,
+        author: str = "Ada Lovelace <ada@example.org>",
+        date: str = "2024-01-01T00:00:00Z",
+    ) -> str:
         """Commit everything in the work tree, even where nothing has changed; the SHA."""
         self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "-m", message, author=author)
+        self.git("commit", "--quiet", "--allow-empty", "-m", message, author=author, date=date)
         return self.git("rev-parse", "HEAD")
 
 

@@ -1,0 +1,95 @@
+"""What ``graft generate --plan`` and ``graft train --plan`` tell: the plan, and what it costs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipelines.cli.run import print_plan
+
+if TYPE_CHECKING:
+    from pipelines.generate.estimate import Estimate
+    from pipelines.job import Job
+    from pipelines.records import Json
+    from pipelines.situation import Options
+
+
+def generating(args: argparse.Namespace, options: Options) -> None:
+    """Calls, tokens, cost and time of each leaf and in all; how much the store already has."""
+    from pipelines.generate.estimate import total
+    from pipelines.prepare import planned
+    from pipelines.records import as_json
+    from pipelines.spending import estimates
+
+    job = planned(options)
+    found = estimates(job) if job.plan.action != "nothing" else []
+    if args.format == "json":
+        whole = as_json(total(found))
+        del whole["leaf"]
+        _print_json(job, {"leaves": as_json(found), "total": whole})
+        return
+    print_plan(job.plan)
+    if not found:
+        print("No call: every row is there.")
+        return
+    priced = any(one.cost is not None for one in found)
+    head = ["leaf", "calls", "stored", "to ask", "tokens in", "tokens out"]
+    table = [head + ["cost"] * priced + ["time"]]
+    table += [_line(one.leaf, one, priced) for one in found]
+    table.append(_line("total", total(found), priced))
+    print(_columns(table))
+    print("An estimate: what later steps ask hangs on answers that are not there yet.")
+
+
+def _line(name: str, one: Estimate, priced: bool) -> list[str]:
+    counts = [one.calls, one.stored, one.calls - one.stored, one.prompt_tokens]
+    cells = [f"{count:,}" for count in [*counts, one.completion_tokens]]
+    cost = [f"{one.cost or 0:.4f}"] if priced else []
+    return [name, *cells, *cost, duration(one.seconds)]
+
+
+def training(args: argparse.Namespace, options: Options) -> None:
+    """Rows, tokens, steps and, once one training was measured here, the time."""
+    from pipelines.prepare import planned
+    from pipelines.records import as_json
+    from pipelines.spending import training as estimate
+
+    job = planned(options)
+    found = estimate(job)
+    if args.format == "json":
+        _print_json(job, as_json(found))
+        return
+    print_plan(job.plan)
+    if job.plan.action == "nothing":
+        return
+    print(f"new rows:  {found.rows:,} of about {found.row_tokens:,} tokens")
+    print(f"training:  about {found.tokens:,} tokens in {found.steps:,} steps, replay included")
+    unknown = "unknown until this student was trained here once"
+    print(f"time:      {unknown if found.seconds is None else duration(found.seconds)}")
+    for leaf in found.missing:
+        print(f"  no row yet of {leaf}: `graft generate` makes them")
+
+
+def _print_json(job: Job, costs: Json) -> None:
+    plan = {"action": job.plan.action, "reason": job.plan.reason, "learn": list(job.plan.learn)}
+    waiting = [{"leaf": wait.leaf, "reason": wait.reason} for wait in job.plan.waiting]
+    print(json.dumps({**plan, "waiting": waiting, **costs}, indent=2))
+
+
+def _columns(table: Sequence[Sequence[str]]) -> str:
+    """The first column to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for first, *others in table:
+        numbers = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *numbers]))
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 8 s, 3 min, 2.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

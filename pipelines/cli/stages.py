@@ -1,0 +1,91 @@
+"""``graft generate|train|evaluate|report``: what ``graft run`` does, up to that stage and no further.
+
+What is finished already is kept, what is missing before the stage is made first. The stages share
+their options; each is one object, since they differ in what they say at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.cli.common import options, read_text, say
+from pipelines.cli.costs import generating, training
+from pipelines.cli.run import print_plan, print_verdict, run_options, stop_cleanly
+from pipelines.errors import EXIT_FINDINGS, EXIT_OK
+
+if TYPE_CHECKING:
+    from pipelines.run import Outcome
+    from pipelines.situation import Options, Until
+
+Show = Callable[["Outcome", Path], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command; ``show`` prints what came out of it, ``costs`` what --plan says beside the plan."""
+
+    until: Until
+    HELP: str
+    show: Show
+    costs: Callable[[argparse.Namespace, Options], None] | None = None
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        run_options(parser)
+        if self.costs is not None:
+            parser.add_argument(
+                "--format",
+                choices=("text", "json"),
+                default="text",
+                help="how --plan tells the costs; JSON as in schema/costs.json (default: text)",
+            )
+
+    def command(self, args: argparse.Namespace) -> int:
+        stop_cleanly()
+        from pipelines.prepare import plan
+        from pipelines.run import run
+
+        wanted = replace(options(args), until=self.until)
+        if args.plan and self.costs is not None:
+            self.costs(args, wanted)
+            return EXIT_OK
+        if args.plan:
+            _, _, decided = plan(wanted)
+            print_plan(decided)
+            return EXIT_OK
+        outcome = run(wanted, say)
+        if outcome.directory is not None:
+            self.show(outcome, outcome.directory)
+        if outcome.plan.action == "nothing":
+            print(f"Nothing to do: {outcome.plan.reason}.")
+        return EXIT_OK if outcome.accepted else EXIT_FINDINGS
+
+
+def _dataset(outcome: Outcome, run: Path) -> None:
+    print(f"dataset: {run / 'dataset'}")
+
+
+def _weights(outcome: Outcome, run: Path) -> None:
+    print(f"weights: {run / ('base' if (run / 'base').is_dir() else 'adapter')}")
+
+
+def _verdict(outcome: Outcome, run: Path) -> None:
+    if outcome.evaluation is not None:
+        print_verdict(outcome.evaluation)
+    print(f"evaluation: {run / 'evaluation' / 'evaluation.json'}")
+
+
+def _page(outcome: Outcome, run: Path) -> None:
+    page = run / "report" / "report.md"
+    print(read_text(page, f"{page} is missing; delete {run} and run again."), end="")
+
+
+GENERATE = Stage("generate", "make the training rows of what changed", _dataset, generating)
+TRAIN = Stage(
+    "train", "train what changed, its rows made first where they are missing", _weights, training
+)
+EVALUATE = Stage("evaluate", "ask the exam of what was trained, and give the verdict", _verdict)
+REPORT = Stage("report", "write the report, and print it as Markdown", _page)

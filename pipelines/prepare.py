@@ -1,0 +1,75 @@
+"""What a run is about to do: the situation, the plan within the budget, and the job that carries it.
+
+In: ``Options``. Out: a ``Plan``, or a ``Job`` to be done or only looked into. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pipelines.job import Job, Say
+from pipelines.plan import first_plan, make_plan
+from pipelines.recipe import Recipe, load_recipe
+from pipelines.records import Plan
+from pipelines.situation import (
+    Options,
+    Situation,
+    changes_since,
+    look,
+    readable,
+    splits,
+    wanted,
+    wanted_leaves,
+)
+from pipelines.spending import waiting, without
+
+
+def plan(options: Options) -> tuple[Situation, Recipe, Plan]:
+    """What ``run`` would do now, without doing it; what exceeds the recipe's budget waits."""
+    recipe = load_recipe(options.recipe)
+    now = look(options)
+    seen = at_base(now) if now.past is None else now
+    everything = wanted(seen)
+    decided = _decide(seen, everything, recipe)
+    if recipe.budget is None or decided.action == "nothing":
+        return now, recipe, decided
+    job = make_job(options, seen, recipe, decided, lambda line: None)
+    later = waiting(job)
+    if later:
+        decided = _decide(seen, without(job, everything, later), recipe)
+        decided = replace(decided, waiting=later)
+    return now, recipe, decided
+
+
+def planned(options: Options) -> Job:
+    """The run that would be done now, to look into; nothing is written."""
+    now, recipe, decided = plan(options)
+    seen = at_base(now) if now.past is None else now
+    return make_job(options, seen, recipe, decided, lambda line: None)
+
+
+def _decide(now: Situation, hashes: Mapping[str, str], recipe: Recipe) -> Plan:
+    if now.past is not None:
+        return make_plan(hashes, now.past, recipe)
+    why = "the target has no release yet: train release zero from nothing"
+    return first_plan(hashes, recipe, None, why)
+
+
+def at_base(now: Situation) -> Situation:
+    """The situation seen from the commit that a branch leaves: release zero knows nothing of it."""
+    if now.own is None:
+        return now
+    tree = now.repository.tree(now.own.base, now.prefix)
+    return Situation(
+        now.repository, now.prefix, now.own.base, tree, readable(tree), None, now.target, None
+    )
+
+
+def make_job(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say) -> Job:
+    directory = options.runs / decided.input_digest[:16]
+    leaves = wanted_leaves(now, decided.wanted)
+    return Job(
+        options, now, recipe, decided, leaves, splits(now, leaves), changes_since(now, leaves),
+        directory, say,
+    )  # fmt: skip
