@@ -31,6 +31,7 @@ INSERT = (
     f"INSERT OR IGNORE INTO answers ({', '.join(COLUMNS)}) "
     f"VALUES ({', '.join(f':{name}' for name in COLUMNS)})"
 )
+MEMORY = ":memory:"
 _WAIT = 60  # seconds for which another process may hold the file
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _AGAIN = "Run again then: what was answered before is kept."
@@ -56,8 +57,10 @@ def open_database(path: Path, damaged: int | None = None) -> Opened:
     """The store in ``path``, made where there is none. ``damaged`` is the inode of a file that showed
     damage: it is set aside, unless another process did that already.
 
-    ``GraftError`` where the place can hold no store now.
+    ``GraftError`` where the place can hold no store now. ``:memory:`` is a store in no file.
     """
+    if str(path) == MEMORY:
+        return Opened(_connect(path), 0, None)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
