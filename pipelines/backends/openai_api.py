@@ -35,6 +35,7 @@ from pipelines.records import Message
 
 CONNECT = 20.0  # seconds until a connection stands
 LONGEST_WAIT = 600.0  # seconds that a server may ask to wait; beyond them the run stops, resumable
+PATIENCE = 10  # times its retries that a call may be turned away while others are answered
 LARGEST = 32 << 20  # bytes of a response
 FIRST_DOUBT, DOUBT = 3, 20  # failed calls in a row, before and after the first answer
 SECRET = 20  # characters from which on a key is one: local servers take any word
@@ -63,11 +64,13 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class _Tries:
-    """What was tried for one call. ``seen`` is how many calls had been answered when it was last sent."""
+    """What was tried for one call. ``seen`` is how many calls had been answered when it was last sent;
+    ``stuck`` counts how often in a row a busy server had answered none since.
+    """
 
-    began: int
     seen: int
     failed: int = 0
+    stuck: int = 0
     turned_away: int = 0
 
 
@@ -114,7 +117,7 @@ class OpenAI:
             await session.close()
 
     async def _tried(self, call: Call) -> Given:
-        tries = _Tries(self._answered, self._answered)
+        tries = _Tries(self._answered)
         while True:
             try:
                 return await self._once(call)
@@ -125,34 +128,36 @@ class OpenAI:
     def _next_wait(self, tries: _Tries, failure: Again) -> float:
         """Seconds to wait before asking again. Raises where that is no use.
 
-        A server that is busy with others' calls does not use up the retries of this one, or not for long.
+        A server that is busy with others' calls does not use up the retries of this one, or not for ever.
         """
-        moved, tries.seen = self._answered > tries.seen, self._answered
         retries = self._teacher.retries
-        if failure.kind == "busy" and moved and tries.turned_away < 10 * (retries + 1):
+        if failure.kind == "busy":
             tries.turned_away += 1
+            tries.stuck = 0 if self._answered > tries.seen else tries.stuck + 1
         else:
             tries.failed += 1
+        tries.seen = self._answered
         if failure.wait > LONGEST_WAIT:
             raise BackendError(
                 f"{self.url} asks to come back in {failure.wait:.0f} s ({failure}). Run again then: "
                 "what was answered is kept."
             )
+        if tries.stuck > retries:
+            raise BackendError(
+                f"{self.url} takes no calls ({failure}; {_times(tries.stuck)}). Run again later, or "
+                "lower concurrency in the recipe; what was answered is kept."
+            )
+        if tries.turned_away > PATIENCE * (retries + 1):
+            raise CallError(f"no answer ({failure}; {_times(tries.turned_away)})")
         if tries.failed <= retries:
-            jitter = backoff(tries.failed + tries.turned_away, self._first_wait)
-            return failure.wait + jitter
-        asked = f"asked {retries + 1} times" if retries else "asked once"
+            before = tries.failed + tries.stuck + min(tries.turned_away, 3)
+            return failure.wait + backoff(before, self._first_wait)
         if failure.kind == "unreachable":
             raise BackendError(
-                f"Nobody answers at {self.url} ({failure}; {asked}). Start the server, or set url in the "
-                "recipe's teacher; what was answered is kept."
+                f"Nobody answers at {self.url} ({failure}; {_times(tries.failed)}). Start the server, "
+                "or set url in the recipe; what was answered is kept."
             )
-        if failure.kind == "busy" and self._answered == tries.began:
-            raise BackendError(
-                f"{self.url} takes no calls ({failure}; {asked}). Run again later, or lower "
-                "concurrency in the recipe; what was answered is kept."
-            )
-        raise CallError(f"no answer ({failure}; {asked})")
+        raise CallError(f"no answer ({failure}; {_times(tries.failed)})")
 
     async def _doubt(self, call: Call, error: CallError) -> None:
         """Stop where not this call but the server seems at fault: too many failed, a tiny one as well."""
@@ -262,10 +267,9 @@ class OpenAI:
         if status in (401, 403):
             if status == 403 and any(word in low for word in _ONE_PROMPT):
                 return CallError(told)
-            held = "the key in" if self._key else "no key, as there is none in"
-            return BackendError(
-                f"{self.url} does not accept {held} {self._teacher.key_env} ({told})."
-            )
+            name = self._teacher.key_env
+            held = f"does not accept the key in {name}" if self._key else f"wants a key, in {name}"
+            return BackendError(f"{self.url} {held} ({told}).")
         if status == 402 or "insufficient_quota" in low:
             return BackendError(f"{self.url} wants to be paid ({told}). Pay, and run again.")
         if status in (404, 405):
@@ -311,6 +315,10 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
         if len(found) > LARGEST:
             raise Unsound("the response is too long")
     return found
+
+
+def _times(count: int) -> str:
+    return "asked once" if count == 1 else f"asked {count} times"
 
 
 def _phrase(status: int) -> str:

@@ -19,9 +19,15 @@ Chat = Sequence[Mapping[str, Any]]
 Answerer = Callable[[Chat, int], str]
 
 BLOCKS = 3  # in a tagged answer
-_SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va".split()
+_SYLLABLES = str.maketrans(
+    {
+        f"{number:x}": syllable
+        for number, syllable in enumerate("ba ce di fo gu ha je ki lo mu na pe ri so tu va".split())
+    }
+)
 _TAG = re.compile(r"^\[([A-Z_]+)\]", re.MULTILINE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_WORD = re.compile(r"\w+")
 _GAP = re.compile(r"\n\s*\n")
 
 
@@ -39,14 +45,19 @@ def _content(content: Any) -> str:
 def tagged(chat: Chat, variation: int) -> str:
     """Blocks in the form that the prompt shows last, or ``[QUESTION] … [ANSWER] … [END]``.
 
-    Answers and contexts are sentences of the prompt's longest paragraph; a question holds invented
-    words, so that no two prompts share one. A tag for a verdict gets the one that lets a row pass.
+    Answers and contexts are sentences of the longest paragraph between the prompt's first and last,
+    which instruct; where there is none, what the form shows stays. A question holds invented words, so
+    that no two prompts share one. A tag for a verdict gets the one that lets a row pass.
     """
     prompt = text_of(chat)
     tags = _form(prompt)
+    passage = _passage(prompt)
     blocks = []
-    for question, sentence in _pairs(prompt, variation):
-        lines = [f"[{tag}]\n{_filled(tag, shown, question, sentence)}" for tag, shown in tags]
+    for question, sentence in _pairs(prompt, passage, variation):
+        lines = [
+            f"[{tag}]\n{_filled(tag, shown, question, '' if passage is None else sentence)}"
+            for tag, shown in tags
+        ]
         blocks.append("\n".join([*lines, "[END]"]))
     passes = any(tag not in ("CONTEXT", "QUESTION", "ANSWER") for tag, _ in tags)
     return "\n\n".join(blocks[:1] if passes else blocks)
@@ -64,7 +75,7 @@ def fixed(chat: Chat, variation: int) -> str:
 
 def garbage(text: str, attempt: int) -> str:
     """Text in no form: what a model says that has lost its thread."""
-    return " ".join(_invented(f"{text[:200]}{attempt}garbage", 40)) + " [QUESTION] {"
+    return " ".join(_invented(f"{text[:200]}{attempt}garbage", 16)) + " [QUESTION] {"
 
 
 ANSWERS: dict[str, Answerer] = {"tagged": tagged, "echo": echo, "fixed": fixed}
@@ -83,8 +94,9 @@ def answerer(name: str) -> Answerer:
 
 def structured(chat: Chat, variation: int, schema: Mapping[str, Any]) -> str:
     """JSON that follows ``schema``: what ``tagged`` would say, in other clothes."""
-    pairs = _pairs(text_of(chat), variation)
-    return json.dumps(_instance(schema, schema, "", pairs, 0), ensure_ascii=False)
+    prompt = text_of(chat)
+    pairs = _pairs(prompt, _passage(prompt), variation)
+    return json.dumps(_instance(schema, schema, "", pairs, 0))
 
 
 def _form(prompt: str) -> list[tuple[str, str]]:
@@ -103,36 +115,43 @@ def _form(prompt: str) -> list[tuple[str, str]]:
     return [("QUESTION", ""), ("ANSWER", "")]
 
 
-def _pairs(prompt: str, variation: int) -> list[tuple[str, str]]:
+def _passage(prompt: str) -> str | None:
+    """The text that the prompt is about; None where it shows a block in its form and nothing else."""
+    parts = _GAP.split(prompt.strip())
+    plain = [part for part in parts if not _TAG.search(part)]
+    if len(plain) == len(parts):
+        return max(parts[1:-1] or parts, key=len)
+    inner = [part for part in parts[1:-1] if not _TAG.search(part)]
+    return max(inner, key=len) if inner else None
+
+
+def _pairs(prompt: str, passage: str | None, variation: int) -> list[tuple[str, str]]:
     """A few questions with sentences that stand in the prompt."""
-    paragraphs = [part for part in _GAP.split(prompt) if not _TAG.search(part)] or [prompt]
-    passage = max(paragraphs, key=len)
+    passage = passage or prompt
     sentences = [found for found in _SENTENCE.split(passage.strip()) if len(found) > 3]
+    words = _invented(f"{prompt}\0{variation}", 4 * BLOCKS)
     found = []
     for number in range(BLOCKS):
         at = number + variation * BLOCKS
         sentence = sentences[at % len(sentences)].strip() if sentences else passage.strip() or "-"
-        words = _invented(f"{prompt}\0{at}", 4)
-        about = sorted(sentence.split(), key=len)[-1].strip(".,;:!?\"'()")
-        found.append((f"What did {' '.join(words)} read about {about}?", sentence))
+        about = max(_WORD.findall(sentence) or ["it"], key=len)
+        asking = " ".join(words[4 * number : 4 * number + 4])
+        found.append((f"What did {asking} read about {about}?", sentence))
     return found
 
 
 def _invented(seed: str, count: int) -> list[str]:
-    """Words of four syllables that follow from ``seed``."""
-    drawn = hashlib.blake2b(seed.encode(), digest_size=64).digest()
-    nibbles = [half for byte in drawn for half in (byte >> 4, byte & 15)]
-    return [
-        "".join(_SYLLABLES[nibbles[(word * 4 + place) % 128]] for place in range(4)).capitalize()
-        for word in range(count)
-    ]
+    """At most sixteen words of four syllables that follow from ``seed``."""
+    drawn = hashlib.blake2b(seed.encode(), digest_size=2 * count).hexdigest()
+    text = drawn.translate(_SYLLABLES)
+    return [text[at : at + 8].capitalize() for at in range(0, 8 * count, 8)]
 
 
 def _filled(tag: str, shown: str, question: str, sentence: str) -> str:
     if tag == "QUESTION":
         return question
     if tag in ("ANSWER", "CONTEXT"):
-        return sentence
+        return sentence or shown.strip()
     numbers = [int(digits) for digits in re.findall(r"\b\d\b", shown)]
     return str(max(numbers)) if numbers else "YES"
 

@@ -132,7 +132,7 @@ class Site:
         asked = _read(await request.read())
         self._sound(asked)
         chats = _chats(asked, kind)
-        content = json.dumps([asked.get("response_format"), chats], ensure_ascii=False)
+        content = json.dumps([asked.get("response_format"), chats])
         key = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
         self.counts.prompts += len(chats)
         attempt = self.attempts[key]
@@ -214,8 +214,7 @@ class Site:
                 "model": self.settings.model,
                 "choices": choices,
                 "usage": usage,
-            },
-            ensure_ascii=False,
+            }
         ).encode()
 
     def _fits(self, tokens: int, most: int) -> None:
@@ -303,7 +302,7 @@ async def _sent(request: BaseRequest, body: bytes, fault: str) -> web.StreamResp
 
 def _json(value: Any, status: int = 200) -> web.Response:
     return web.Response(
-        body=json.dumps(value, ensure_ascii=False).encode(),
+        body=json.dumps(value).encode(),
         status=status,
         content_type="application/json",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 # 429 with Retry-After; 500; no answer ever; a body cut off, with the length of the cut; a connection
@@ -46,12 +46,7 @@ def profile_of(name: str) -> Profile:
     base, _, share = name.partition(":")
     if base not in PROFILES:
         raise ValueError(f"no profile is called {name}; known: {', '.join(PROFILES)}")
-    found = PROFILES[base]
-    return (
-        Profile(found.latency, found.tail, found.longest, found.faults, float(share or "0.02"))
-        if share
-        else found
-    )
+    return replace(PROFILES[base], share=float(share)) if share else PROFILES[base]
 
 
 def fate(profile: Profile, seed: int, content: str, attempt: int) -> tuple[float, str]:
@@ -64,5 +59,8 @@ def fate(profile: Profile, seed: int, content: str, attempt: int) -> tuple[float
         place = (int.from_bytes(drawn[:8], "big") + 0.5) / 2**64
         delay *= math.exp(profile.tail * NormalDist().inv_cdf(place))
         delay = min(delay, profile.longest)
-    number = int(int.from_bytes(drawn[8:], "big") / 2**64 / profile.share)
-    return delay, profile.faults[number] if number < len(profile.faults) else ""
+    struck = int.from_bytes(drawn[8:], "big") / 2**64
+    for number, fault in enumerate(profile.faults, 1):
+        if struck < number * profile.share:
+            return delay, fault
+    return delay, ""
