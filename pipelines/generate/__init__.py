@@ -15,7 +15,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipelines.artifacts import canonical_json, digest, pretty_json, rows_to_bytes, sha256
@@ -27,12 +27,13 @@ from pipelines.exam import items, user_turn
 from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
 from pipelines.generate.flow import EXAM_FLOWS, FLOWS, load_flow
-from pipelines.generate.ledger import Book
+from pipelines.generate.ledger import ROW, Book
 from pipelines.generate.progress import LEAF, Watch
 from pipelines.generate.readable import Readable
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
 from pipelines.recipe import Recipe
 from pipelines.records import Chunk, ExamSplit, Leaf, LeafData, Message, Sample, Seed
+from pipelines.vetoes import Veto
 
 VERSION = 2
 LEAVES = 8  # under way at once, so that the last calls of one leaf keep no other waiting
@@ -46,6 +47,7 @@ class Teaching:
     """How questions are asked and answered: the recipe, the store, and who is behind it.
 
     ``judge`` is None where the recipe names none; then flows are gone through without their judge.
+    ``vetoes`` are the rows, by id, that may not be taught.
     """
 
     recipe: Recipe
@@ -53,6 +55,7 @@ class Teaching:
     teacher: Backend
     judge: Backend | None = None
     watch: Watch | None = None
+    vetoes: Mapping[str, Veto] = field(default_factory=dict)
 
     def flow(self, name: str) -> Flow:
         """The flow of that name, as it is gone through here."""
@@ -244,7 +247,14 @@ async def _samples(
         passage = Passage(flow, leaf.content_hash, setting, teaching, book)
         for row in await passage.through(first_rows(flow, leaf, split, read, teaching.recipe)):
             sample = _sample(flow, leaf, row, teaching.recipe)
-            samples.setdefault(sample.id, sample)
+            veto = teaching.vetoes.get(sample.id)
+            if veto is not None:
+                book.no_row(flow, sample, "filtered", veto.told)
+            elif sample.id in samples:
+                book.no_row(flow, sample, "duplicate", "another flow gave the same row")
+            else:
+                book.passed(flow, ROW, 1, 1)
+                samples[sample.id] = sample
     return list(samples.values())
 
 

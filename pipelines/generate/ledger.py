@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pipelines.artifacts import canonical_json
 from pipelines.generate.steps import Flow
-from pipelines.records import Ledger, LedgerStep, Reject, as_json
+from pipelines.records import Ledger, LedgerStep, Reject, Sample, as_json
 
+ROW = "row"  # the last step of every flow: what came through it becomes a row, unless it is vetoed
 _COUNTS = ("into", "parsed", "unparsed", "failed", "out", "kept", "filtered", "duplicate")
 
 
@@ -23,8 +25,8 @@ class Book:
 
     def open(self, flow: Flow) -> None:
         """A line for each step, so that one no row reached is told too."""
-        for step in flow.steps:
-            self.counts.setdefault((flow.name, step.name), dict.fromkeys(_COUNTS, 0))
+        for name in (*(step.name for step in flow.steps), ROW):
+            self.counts.setdefault((flow.name, name), dict.fromkeys(_COUNTS, 0))
 
     def add(self, flow: Flow, step: str, **counts: int) -> None:
         line = self.counts[flow.name, step]
@@ -39,6 +41,12 @@ class Book:
         """One row that a step left out: ``kind`` is filtered or duplicate."""
         self.add(flow, step, into=1, parsed=1, out=1, **{kind: 1})
         self.rejects.append(reject)
+
+    def no_row(self, flow: Flow, sample: Sample, kind: str, reason: str) -> None:
+        """What came through the flow and is no row nevertheless."""
+        text = canonical_json(sample.messages).decode()
+        reject = Reject(sample.content_hash, flow.name, ROW, reason, text, sample.calls)
+        self.dropped(flow, ROW, kind, reject)
 
     def ledger(self, made: int, reused: int) -> Ledger:
         """All of it, checked."""
