@@ -186,4 +186,6 @@ def test_the_ids_of_rows_are_theirs_and_nothing_in_their_texts() -> None:
     ids = ["a" * 32, "b" * 32]
     text = f'"id":"{"c" * 32}"'
     rows = [{"id": one, "messages": [{"content": text}], "calls": []} for one in ids]
-    assert row_ids(b"".join(canonical_json(row) + b"\n" for row in rows)) == set(ids)
+    assert artifacts.row_ids(
+        b"".join(artifacts.canonical_json(row) + b"\n" for row in rows)
+    ) == set(ids)

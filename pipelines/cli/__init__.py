@@ -29,6 +29,7 @@ from pipelines.cli import (
     stages,
     status,
     store,
+    trace,
 )
 from pipelines.cli.common import add_parser
 from pipelines.errors import EXIT_BUG, EXIT_OK, EXIT_RESUMABLE, GraftError
@@ -62,6 +63,7 @@ COMMANDS: dict[str, Command] = {
     "release": release,
     "export": export,
     "store": store,
+    "trace": trace,
     "doctor": doctor,
 }
 

@@ -88,6 +88,15 @@ class Completions:
         row = self._sound(lambda: self._db.execute(query, (key,)).fetchone())
         return [] if row is None else inflated(row[0])
 
+    def recorded(self, key: str) -> Json | None:
+        """Task, model, prompt and answer of a call, for people; None where the store lacks it."""
+        query = "SELECT task, model, prompt, text FROM answers WHERE key = ?"
+        row = self._sound(lambda: self._db.execute(query, (key,)).fetchone())
+        if row is None:
+            return None
+        task, model, prompt, text = row
+        return {"task": task, "model": model, "prompt": inflated(prompt) or None, "answer": text}
+
     def read(self, key: str) -> Answer | None:
         """The stored answer to ``key``."""
         return self._sound(lambda: self._read(key))

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from pipelines.artifacts import canonical_json, digest, pretty_json, write_atomic
@@ -18,6 +19,7 @@ from pipelines.generate.portable import HEADER
 from pipelines.generate.upkeep import named_calls
 from pipelines.records import Json, Message
 from tests.generate.support import Teacher
+from tests.support.flow import ROOT
 
 Graft = Callable[..., tuple[int, str, str]]
 
@@ -71,6 +73,7 @@ def test_stats_counts_by_model_and_task(graft: Graft) -> None:
     filled(Path("cache/calls.sqlite"), range(2), "two")
     code, out, _ = graft("store", "stats", "--format", "json")
     told = json.loads(out)
+    jsonschema.validate(told, json.loads((ROOT / "schema" / "store.json").read_bytes()))
     assert (code, told["answers"]) == (0, 7)
     assert told["size"] >= Path("cache/calls.sqlite").stat().st_size > 0
     assert 0 < told["oldest"] <= told["newest"]
