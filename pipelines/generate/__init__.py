@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipelines.artifacts import canonical_json, digest, pretty_json, rows_to_bytes, sha256
+from pipelines.artifacts import digest, pretty_json, rows_to_bytes, sha256
 from pipelines.backends import Answer, Backend, Call
 from pipelines.documents import CHUNKER_VERSION, Document, chunks
 from pipelines.documents.convert import versions
@@ -27,8 +27,8 @@ from pipelines.exam import items, user_turn
 from pipelines.generate.columns import of_chunk, of_chunk_and_seed, of_question
 from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
-from pipelines.generate.flow import EXAM_FLOWS, FLOWS, flows_of, load_flow
-from pipelines.generate.ledger import Book
+from pipelines.generate.flow import EXAM_FLOWS, flows_of, load_flow
+from pipelines.generate.ledger import Book, gather, ledger_json
 from pipelines.generate.progress import LEAF, Watch
 from pipelines.generate.readable import Readable
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
@@ -160,6 +160,7 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
             "asked": len(asked),
             "asked_hash": digests["asked"],
         }
+        book.settle(content_hash, out / "rejects")
         if teaching.watch is not None:
             teaching.watch.finished(content_hash)
         say(f"generate: {len(summary)} of {len(work)} leaves · {leaf.path} · {len(samples)} rows")
@@ -171,10 +172,9 @@ async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: 
     except BaseExceptionGroup as errors:
         raise _first(errors) from None
     ledger = book.ledger(teaching.store.made, teaching.store.reused)
-    (out / "ledger.json").write_bytes(pretty_json(ledger.to_json()))
+    (out / "ledger.json").write_bytes(pretty_json(ledger_json(ledger)))
     (out / "summary.json").write_bytes(pretty_json(dict(sorted(summary.items()))))
-    lines = sorted(canonical_json(reject) for reject in book.rejects)
-    (out / "rejects.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    gather(out / "rejects", out / "rejects.jsonl")
 
 
 def _mostly(book: Book, content_hash: str) -> str:
@@ -215,7 +215,7 @@ def data_key(recipe: Recipe) -> str:
     """Digest of everything but the leaf that its rows depend on: flows, prompts, teacher, chunker."""
     flows = {
         kind: [flow.hash for flow in (*flows_of(recipe, kind), *map(load_flow, EXAM_FLOWS[kind]))]
-        for kind in FLOWS
+        for kind in EXAM_FLOWS
     }
     who = [recipe.teacher.essence, recipe.judge and recipe.judge.essence]
     amounts = replace(recipe.generate, flows=Flows())  # a flow's name or path alters no row

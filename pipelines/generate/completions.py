@@ -38,6 +38,12 @@ _COLUMNS = {
 }
 
 
+def _deflated(text: bytes) -> bytes:
+    """``text`` for ``zlib.decompress``; a small window, as its set-up would cost more than the work."""
+    deflate = zlib.compressobj(1, zlib.DEFLATED, 13, 6)
+    return deflate.compress(text) + deflate.flush()
+
+
 def _widen(db: sqlite3.Connection) -> None:
     """Give a store of an earlier version the columns that it lacks."""
     there = {row[1] for row in db.execute("PRAGMA table_info(answers)")}
@@ -179,7 +185,7 @@ class Completions:
             "revision": call.revision,
             "prompt_tokens": given.prompt_tokens,
             "completion_tokens": given.completion_tokens,
-            "prompt": zlib.compress(canonical_json(call.messages), 1),
+            "prompt": _deflated(canonical_json(call.messages)),
             "at": int(time.time()),
         }
         names = ", ".join(values)
