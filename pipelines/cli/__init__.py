@@ -29,6 +29,8 @@ from pipelines.cli import (
     run,
     stages,
     status,
+    store,
+    trace,
 )
 from pipelines.cli.common import add_parser
 from pipelines.errors import EXIT_BUG, EXIT_OK, EXIT_RESUMABLE, GraftError
@@ -62,6 +64,8 @@ COMMANDS: dict[str, Command] = {
     "log": log,
     "release": release,
     "export": export,
+    "store": store,
+    "trace": trace,
     "doctor": doctor,
 }
 

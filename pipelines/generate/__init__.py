@@ -28,12 +28,13 @@ from pipelines.generate.columns import of_chunk, of_chunk_and_seed, of_question
 from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
 from pipelines.generate.flow import EXAM_FLOWS, flows_of, load_flow
-from pipelines.generate.ledger import Book, gather, ledger_json
+from pipelines.generate.ledger import ROW, Book, gather, ledger_json
 from pipelines.generate.progress import LEAF, Watch
 from pipelines.generate.readable import Readable
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
 from pipelines.recipe import Flows, Recipe
 from pipelines.records import Chunk, ExamSplit, Kind, Leaf, LeafData, Message, Sample
+from pipelines.vetoes import Veto
 
 VERSION = 2
 LEAVES = 8  # under way at once, so that the last calls of one leaf keep no other waiting
@@ -47,6 +48,7 @@ class Teaching:
     """How questions are asked and answered: the recipe, the store, and who is behind it.
 
     ``judge`` is None where the recipe names none; then flows are gone through without their judge.
+    ``vetoes`` are the rows, by id, that may not be taught.
     """
 
     recipe: Recipe
@@ -54,6 +56,7 @@ class Teaching:
     teacher: Backend
     judge: Backend | None = None
     watch: Watch | None = None
+    vetoes: Mapping[str, Veto] = field(default_factory=dict)
     _loaded: dict[str, list[Flow]] = field(default_factory=dict, repr=False, compare=False)
 
     def flows(self, kind: Kind) -> list[Flow]:
@@ -263,7 +266,14 @@ async def _samples(
         passage = Passage(flow, leaf.content_hash, setting, teaching, book)
         for row in await passage.through(first_rows(flow, leaf, split, read, teaching.recipe)):
             sample = _sample(flow, leaf, row, teaching.recipe)
-            samples.setdefault(sample.id, sample)
+            veto = teaching.vetoes.get(sample.id)
+            if veto is not None:
+                book.no_row(flow, sample, "filtered", veto.told)
+            elif sample.id in samples:
+                book.no_row(flow, sample, "duplicate", "another flow gave the same row")
+            else:
+                book.passed(flow, ROW, 1, 1)
+                samples[sample.id] = sample
     return list(samples.values())
 
 
@@ -288,7 +298,8 @@ def _first_rows(
         for seed in shown:
             for pair in seed.pairs:
                 values = of_question(leaf, seed, pair, recipe.generate.rephrasings)
-                yield Row(values, Origin(seed.id))
+                source = "\n".join((seed.context, pair.question, pair.answer))
+                yield Row(values, Origin(seed.id, source=source))
         return
     pieces = [c for d in read(leaf) for c in chunks(d, recipe.generate.chunk_words)]
     if flow.rows == "chunk":

@@ -20,7 +20,7 @@ from pipelines.generate.draft import At, Column, Draft
 from pipelines.generate.filters import FILTERS, READS
 from pipelines.generate.parsing import parser
 from pipelines.generate.prompts import filled, slots, stray
-from pipelines.generate.steps import Ask, Distinct, Flow, Keep, Majority, Reshape
+from pipelines.generate.steps import Ask, Distinct, Flow, Keep, Majority, Near, Reshape
 from pipelines.records import Finding, Json
 from pipelines.schemas import violations
 from pipelines.yaml_source import Source, read_yaml
@@ -166,6 +166,12 @@ def _distinct(draft: Draft, entry: Json, at: At) -> None:
     draft.adds(Distinct(entry["distinct"], tuple(columns)), at)
 
 
+def _near(draft: Draft, entry: Json, at: At) -> None:
+    columns = entry.get("columns", [entry["near"]])
+    _read(draft, columns, at)
+    draft.adds(Near(f"near_{entry['near']}", tuple(columns), entry.get("threshold", 0.7)), at)
+
+
 def _majority(draft: Draft, entry: Json, at: At) -> None:
     column = str(entry.get("column", entry["majority"]))
     _read(draft, [column], at)
@@ -256,6 +262,7 @@ STEPS: dict[str, Callable[[Draft, Json, At], None]] = {
     "ask": _ask,
     "keep": _keep,
     "distinct": _distinct,
+    "near": _near,
     "majority": _majority,
     "flatten": _flatten,
     "copy": _copy,

@@ -1,7 +1,7 @@
 """The steps of a flow, as data: what happens to one row on its way, or to all rows of a leaf at once.
 
 A row is an immutable mapping of columns. *Ask*, *Keep* and *Reshape* take one row and give none, one
-or several, so rows stream through them independently; *Distinct* and *Majority* wait for all.
+or several, so rows stream through them independently; *Distinct*, *Near* and *Majority* wait for all.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class Unread(str):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a row is made from: a shown seed, and for knowledge a span of a document's text."""
+    """What a row is made from: a shown seed, and for knowledge a span of a document's text.
+
+    ``source`` is that text; where there is none, the seed's own.
+    """
 
     seed: str = ""
     document: str = ""
@@ -121,6 +124,23 @@ class Distinct:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """Of the rows of a leaf that are nearly the same in ``columns`` the first stays.
+
+    Nearly: ROUGE-L (Lin 2004), the F measure of the longest common subsequence of tokens, reaches
+    ``threshold``. Rows with other numbers are never nearly the same.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    threshold: float = 0.7
+
+    def text(self, row: Row) -> str:
+        """What is compared."""
+        return "\n".join(row.columns.get(column, "") for column in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
 class Majority:
     """``column`` becomes, in every row of the leaf, the value that most of them have."""
 
@@ -128,7 +148,7 @@ class Majority:
     column: str
 
 
-Step = Ask | Keep | Reshape | Distinct | Majority
+Step = Ask | Keep | Reshape | Distinct | Near | Majority
 
 
 @dataclass(frozen=True, slots=True)
