@@ -28,11 +28,7 @@ MARKER = "stage.json"
 
 def canonical_json(value: Any) -> bytes:
     """The one byte form of a value: sorted keys, no spaces, UTF-8. Hashes are taken over this."""
-    # The encoder asks only about what is not JSON already: a row is mostly plain text and lists.
-    text = json.dumps(
-        value, default=_plain, sort_keys=True, ensure_ascii=False, separators=(",", ":")
-    )
-    return text.encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def _plain(record: Any) -> dict[str, Any]:
@@ -40,6 +36,12 @@ def _plain(record: Any) -> dict[str, Any]:
     if isinstance(record, Mapping):
         return dict(record)
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+# It asks only about what is not JSON already: a row is mostly plain text and lists.
+_CANONICAL = json.JSONEncoder(
+    default=_plain, sort_keys=True, ensure_ascii=False, separators=(",", ":")
+)
 
 
 def sha256(data: bytes) -> str:

@@ -1,8 +1,7 @@
 """Every value that passes between stages: frozen, typed, in the order in which a change travels.
 
 ``Leaf → Finding`` · ``Leaf → Change → ChangeSet → Sample → Dataset → Adapter → Score → Evaluation →
-Manifest``. Nothing here reads or writes a file; ``as_json`` gives the plain form of any record. Those that a
-check needs stand in ``findings``.
+Manifest``. Nothing here reads or writes a file. What a check needs stands in ``findings``.
 """
 
 from __future__ import annotations
@@ -25,9 +24,6 @@ Verdict = Literal["PASS", "INCONCLUSIVE", "REGRESSION"]
 LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
 Role = Literal["changed", "panel"]
 Action = Literal["nothing", "bootstrap", "continue", "carry", "rebuild"]
-
-
-# --- leaves ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +217,6 @@ class Ledger:
     made: int
     reused: int
 
-    def to_json(self) -> Json:
-        steps = []
-        for step in self.steps:
-            row = as_json(step)
-            row["in"] = row.pop("into")
-            steps.append(row)
-        return {"steps": steps, "calls": {"made": self.made, "reused": self.reused}}
-
 
 # --- evaluation ------------------------------------------------------------------------------
 
@@ -380,36 +368,6 @@ class Manifest:
     licences: tuple[str, ...]
     demonstration: bool
     created: str
-
-    @classmethod
-    def from_json(cls, data: Json) -> Manifest:
-        """The inverse of ``as_json``; ``KeyError`` or ``TypeError`` where the shape is another."""
-        return cls(
-            release=data["release"],
-            previous=data["previous"],
-            continues=data["continues"],
-            taxonomy_commit=data["taxonomy_commit"],
-            recipe=data["recipe"],
-            base_model=BaseModel(**data["base_model"]),
-            lineage_key=data["lineage_key"],
-            input_digest=data["input_digest"],
-            leaves={
-                leaf: ManifestLeaf(
-                    entry["content_hash"],
-                    entry["data_hash"],
-                    ExamSplit(tuple(entry["exam"]["exam"]), tuple(entry["exam"]["shown"])),
-                    entry.get("asked_hash", ""),
-                )
-                for leaf, entry in data["leaves"].items()
-            },
-            retired=tuple(Retired(**entry) for entry in data["retired"]),
-            files={path: FileDigest(**entry) for path, entry in data["files"].items()},
-            evaluation=data["evaluation"],
-            contributors=tuple(data["contributors"]),
-            licences=tuple(data["licences"]),
-            demonstration=data["demonstration"],
-            created=data["created"],
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,11 +46,11 @@ from pipelines.records import (
     Evaluation,
     ExamItem,
     LeafData,
-    Manifest,
     Message,
     Plan,
     Role,
 )
+from pipelines.release.manifest import read_manifest
 from pipelines.report import html, markdown
 from pipelines.situation import (
     Options,
@@ -360,7 +360,7 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
     if not finished(place, inputs, RELEASE_VERSION):
         with stage(place, inputs=inputs, version=RELEASE_VERSION) as out:
             assemble(job, evaluation, data, out)
-    manifest = Manifest.from_json(json.loads((place / "manifest.json").read_bytes()))
+    manifest = read_manifest((place / "manifest.json").read_bytes(), str(place))
     target = job.now.target
     if job.plan.action == "bootstrap":
         target.put_base(manifest.base_model.revision, job.directory / "base")

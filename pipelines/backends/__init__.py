@@ -44,14 +44,17 @@ class Call:
     sampling: Sampling = field(default_factory=Sampling)
     schema: Json | None = None
     sample: int = 0
+    _key: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def key(self) -> str:
-        """SHA-256 over what determines the answer."""
-        return digest(
-            [self.task, self.messages, self.model, self.revision, self.sampling, self.schema,
-             self.sample]
-        )  # fmt: skip
+        """SHA-256 over what determines the answer; taken once, since a call is asked for it thrice."""
+        if not self._key:
+            object.__setattr__(self, "_key", digest(
+                [self.task, self.messages, self.model, self.revision, self.sampling, self.schema,
+                 self.sample]
+            ))  # fmt: skip
+        return self._key
 
 
 @dataclass(frozen=True, slots=True)

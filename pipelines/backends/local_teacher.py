@@ -235,7 +235,8 @@ def _processors(calls: Sequence[Call]) -> LogitsProcessorList:
 
 
 def _known(sampling: Sampling) -> None:
-    strange = sorted(sampling.other.keys() - {"top_k", "top_p"})
+    # A seed is part of the call's key, from which every draw follows.
+    strange = sorted(sampling.other.keys() - {"top_k", "top_p", "seed"})
     if strange:
         raise BackendError(
             f"The local teacher does not know the sampling parameter {strange[0]}; it knows top_k "

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.passages import MOST, Passage, attribution, documents, place, values
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import describe, show
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
+from pipelines.schemas import describe, show
 from pipelines.text import normalise
 
 # Nobody means these, whatever field they fill: dots, and words that say "later".

@@ -13,9 +13,9 @@ from pipelines.check.about import About
 from pipelines.check.passages import contexts, knows, pairs
 from pipelines.check.policy import Policy
 from pipelines.check.repeated_text import folded
-from pipelines.check.schemas import describe
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
+from pipelines.schemas import describe
 from pipelines.text import spaceless, tokens
 
 _STEM = 5

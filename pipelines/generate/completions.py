@@ -167,7 +167,9 @@ class Completions:
 
 def deflated(messages: Sequence[Message] | list[Json]) -> bytes:
     """Messages as the column ``prompt`` holds them."""
-    return zlib.compress(canonical_json(messages), 1)
+    # A small window: the set-up of a large one would cost more than the work.
+    deflate = zlib.compressobj(1, zlib.DEFLATED, 13, 6)
+    return deflate.compress(canonical_json(messages)) + deflate.flush()
 
 
 def inflated(prompt: bytes | None) -> list[Json]:

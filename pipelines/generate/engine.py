@@ -29,6 +29,7 @@ from pipelines.generate.steps import (
     Row,
     Setting,
     Step,
+    Unread,
 )
 from pipelines.records import Reject
 
@@ -133,7 +134,12 @@ class Passage:
 
     async def _ask(self, step: Ask, row: Row) -> list[Row]:
         """The rows of all samples' answers; one row went in, however many samples were drawn."""
-        calls = self.asker.calls(step, row)
+        try:
+            calls = self.asker.calls(step, row)
+        except CallError as error:  # the prompt cannot be rendered for this row
+            self.book.add(self.flow, step.name, into=1, failed=1)
+            self.book.rejects.append(self._reject(step, str(error), row))
+            return []
         asked = [self._one(step, row, call, number) for number, call in enumerate(calls)]
         answered = [await asked[0]] if len(asked) == 1 else await asyncio.gather(*asked)
         made = [row for rows in answered for row in rows or ()]
@@ -159,6 +165,7 @@ class Passage:
         )
         for raw in bad if good or bad else [""]:
             reason = "the block cannot be read" if raw else "the answer is empty"
+            reason = raw.reason if isinstance(raw, Unread) else reason
             used = (*row.calls, key)
             self.book.rejects.append(
                 Reject(self.content_hash, self.flow.name, step.name, reason, raw, used)

@@ -1,7 +1,7 @@
 """Filters: a row and its setting in; "" to keep it out, else the reason why not, for a person.
 
 ``FILTERS`` maps the name that a flow's ``keep`` uses to the filter. A further one is a function, a line
-in ``FILTERS`` and a test.
+in ``FILTERS`` and a test; a line in ``READS`` where it fails without a column.
 """
 
 from __future__ import annotations
@@ -95,4 +95,11 @@ FILTERS: dict[str, Callable[[Row, Setting], str]] = {
     "not_abusive": not_abusive,
     "grounded": grounded,
     "not_an_exam_question": not_an_exam_question,
+}
+# The columns that a row must have where a filter stands.
+READS: dict[str, tuple[str, ...]] = {
+    "short_enough": ("question",),
+    "no_control_token": ("question",),
+    "grounded": ("answer",),
+    "not_an_exam_question": ("question",),
 }

@@ -6,11 +6,13 @@ The invariant: in = parsed + unparsed + failed, out = kept + filtered + duplicat
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pipelines.artifacts import canonical_json
 from pipelines.generate.steps import Flow
-from pipelines.records import Ledger, LedgerStep, Reject, Sample, as_json
+from pipelines.records import Json, Ledger, LedgerStep, Reject, Sample, as_json
 
 ROW = "row"  # the last step of every flow: what came through it becomes a row, unless it is vetoed
 _COUNTS = ("into", "parsed", "unparsed", "failed", "out", "kept", "filtered", "duplicate")
@@ -42,6 +44,14 @@ class Book:
         self.add(flow, step, into=1, parsed=1, out=1, **{kind: 1})
         self.rejects.append(reject)
 
+    def settle(self, content_hash: str, folder: Path) -> None:
+        """Write down what one leaf's steps left out, sorted, and forget it: a run may have millions."""
+        lines = sorted(canonical_json(r) for r in self.rejects if r.content_hash == content_hash)
+        self.rejects = [r for r in self.rejects if r.content_hash != content_hash]
+        if lines:
+            folder.mkdir(exist_ok=True)
+            (folder / content_hash).write_bytes(b"".join(line + b"\n" for line in lines))
+
     def no_row(self, flow: Flow, sample: Sample, kind: str, reason: str) -> None:
         """What came through the flow and is no row nevertheless."""
         text = canonical_json(sample.messages).decode()
@@ -58,6 +68,15 @@ class Book:
         return ledger
 
 
+def gather(folder: Path, file: Path) -> None:
+    """Make one ``file`` of what was settled in ``folder``, leaf by leaf in the order of their hashes."""
+    with file.open("wb") as stream:
+        for part in sorted(folder.iterdir()) if folder.is_dir() else ():
+            with part.open("rb") as lines:
+                shutil.copyfileobj(lines, stream)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def check_ledger(ledger: Ledger) -> None:
     """Hold the ledger to its invariant; a breach is a bug of ours and stops the run."""
     before: dict[str, int] = {}
@@ -67,3 +86,13 @@ def check_ledger(ledger: Ledger) -> None:
         if not whole or before.get(step.flow, step.into) != step.into:
             raise AssertionError(f"the ledger does not balance at {as_json(step)}")
         before[step.flow] = step.kept
+
+
+def ledger_json(ledger: Ledger) -> Json:
+    """What ``ledger.json`` holds."""
+    steps = []
+    for step in ledger.steps:
+        row = as_json(step)
+        row["in"] = row.pop("into")
+        steps.append(row)
+    return {"steps": steps, "calls": {"made": ledger.made, "reused": ledger.reused}}

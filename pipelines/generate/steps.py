@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Self
 
 from pipelines.backends import Sampling
 from pipelines.records import Json, Message
@@ -16,6 +16,18 @@ from pipelines.text import normalise
 
 # A raw answer → the columns of each row that could be read in it, and raw what could not.
 Parser = Callable[[str], tuple[list[dict[str, str]], list[str]]]
+
+
+class Unread(str):
+    """Raw text that a parser could not read, with the reason in words."""
+
+    __slots__ = ("reason",)
+    reason: str
+
+    def __new__(cls, raw: str, reason: str) -> Self:
+        made = super().__new__(cls, raw)
+        made.reason = reason
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,13 @@ class Ask:
     sampling: Sampling = field(default_factory=Sampling)
     schema: Json | None = None
 
+    def drawn(self, sample: int) -> Sampling:
+        """How the sample of that number is drawn: a fixed seed moves on, or all would be the same."""
+        seed = self.sampling.other.get("seed")
+        if not sample or type(seed) is not int:
+            return self.sampling
+        return replace(self.sampling, other={**self.sampling.other, "seed": seed + sample})
+
 
 @dataclass(frozen=True, slots=True)
 class Keep:
@@ -91,13 +110,16 @@ class Reshape:
 
 @dataclass(frozen=True, slots=True)
 class Distinct:
-    """Of the rows of a leaf that agree in ``columns``, normalised, the first stays."""
+    """Of the rows of a leaf that agree in ``columns``, the first stays; normalised but for ``exact``."""
 
     name: str
     columns: tuple[str, ...]
+    exact: bool = False
 
     def key(self, row: Row) -> str:
         """What may not recur."""
+        if self.exact:
+            return "\0".join(row.columns.get(column, "") for column in self.columns)
         return "\n".join(normalise(row.columns.get(column, "")) for column in self.columns)
 
 
@@ -134,7 +156,9 @@ class Flow:
     """``rows`` says what a first row stands for: a shown question, a chunk, or a chunk and a shown seed.
 
     ``columns`` names the ones that make the training row: the user's turn is ``question`` after
-    ``context`` where there is one. ``hash`` covers the flow and its prompts.
+    ``context`` where there is one. ``hash`` covers the flow and its prompts. ``inputs`` are the columns
+    of the first row that it makes use of, where there are any (none said: all); without ``needs`` it
+    cannot run.
     """
 
     name: str
@@ -146,6 +170,8 @@ class Flow:
         default_factory=lambda: {"context": "context", "question": "question", "answer": "answer"}
     )
     judged: frozenset[str] = frozenset()  # keep steps that read a judge's column
+    inputs: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
 
 
 def unjudged(flow: Flow) -> Flow:

@@ -14,7 +14,16 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 
 from pipelines.errors import ReleaseError
-from pipelines.records import Json, Manifest, as_json
+from pipelines.records import (
+    BaseModel,
+    ExamSplit,
+    FileDigest,
+    Json,
+    Manifest,
+    ManifestLeaf,
+    Retired,
+    as_json,
+)
 from pipelines.release.targets import Target
 
 MANIFEST = "manifest.json"
@@ -44,7 +53,7 @@ def read_manifest(data: bytes, where: str) -> Manifest:
     """The manifest in ``data``. ``ReleaseError`` names ``where`` and what is wrong there."""
     try:
         raw = json.loads(data)
-        manifest = Manifest.from_json(raw)
+        manifest = _manifest(raw)
     except (ValueError, RecursionError) as error:
         raise ReleaseError(f"The manifest {where} is not JSON: {error}.") from error
     except KeyError as error:
@@ -55,6 +64,36 @@ def read_manifest(data: bytes, where: str) -> Manifest:
     if wrong:
         raise ReleaseError(f"The manifest {where} has {wrong}.")
     return manifest
+
+
+def _manifest(data: Json) -> Manifest:
+    """The inverse of ``as_json``; ``KeyError`` or ``TypeError`` where the shape is another."""
+    return Manifest(
+        release=data["release"],
+        previous=data["previous"],
+        continues=data["continues"],
+        taxonomy_commit=data["taxonomy_commit"],
+        recipe=data["recipe"],
+        base_model=BaseModel(**data["base_model"]),
+        lineage_key=data["lineage_key"],
+        input_digest=data["input_digest"],
+        leaves={
+            leaf: ManifestLeaf(
+                entry["content_hash"],
+                entry["data_hash"],
+                ExamSplit(tuple(entry["exam"]["exam"]), tuple(entry["exam"]["shown"])),
+                entry.get("asked_hash", ""),
+            )
+            for leaf, entry in data["leaves"].items()
+        },
+        retired=tuple(Retired(**entry) for entry in data["retired"]),
+        files={path: FileDigest(**entry) for path, entry in data["files"].items()},
+        evaluation=data["evaluation"],
+        contributors=tuple(data["contributors"]),
+        licences=tuple(data["licences"]),
+        demonstration=data["demonstration"],
+        created=data["created"],
+    )
 
 
 def _wrong(manifest: Manifest) -> str:

@@ -37,7 +37,7 @@ EMPTY_ANSWER = "(no answer)"
 class ReportInput:
     """All that a report is made of.
 
-    ``ledger`` is ``Ledger.to_json()``; ``rejects`` reason → count; ``facts`` label → text in
+    ``ledger`` is what ``ledger.json`` holds; ``rejects`` reason → count; ``facts`` label → text in
     the order of showing, a label that starts with "Command" being shown as a command;
     ``composition`` leaf → what its rows are → count.
     """

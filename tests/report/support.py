@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.evaluate.metrics import score
 from pipelines.evaluate.verdict import judge
+from pipelines.generate.ledger import ledger_json
 from pipelines.records import (
     Change,
     ChangeSet,
@@ -58,7 +59,7 @@ def build(*, hostile: bool = False, panel: int = 12, items: int = 24) -> ReportI
         evaluation=judge(results, 0.05),
         items=results,
         changes=ChangeSet("main", "branch", (change,)),
-        ledger=Ledger((step,), 12, 3).to_json(),
+        ledger=ledger_json(Ledger((step,), 12, 3)),
         rejects={f"too short{bad}": 6, "duplicate": 4},
         plan=Plan(
             "continue",

@@ -132,12 +132,13 @@ class Site:
         asked = _read(await request.read())
         self._sound(asked)
         chats = _chats(asked, kind)
-        content = json.dumps([asked.get("response_format"), chats])
-        key = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+        wanted = asked.get("response_format")
+        contents = [json.dumps([wanted, said]) for said in chats]
+        keys = [hashlib.blake2b(said.encode(), digest_size=16).hexdigest() for said in contents]
         self.counts.prompts += len(chats)
-        attempt = self.attempts[key]
-        self.attempts[key] += 1
-        delay, fault = fate(self.profile, self.settings.seed, key, attempt)
+        attempt = self.attempts[keys[0]]
+        self.attempts.update(keys)
+        delay, fault = fate(self.profile, self.settings.seed, "".join(keys), attempt)
         delay += self.settings.latency
         self.delays.append(delay)
         if fault:
@@ -150,6 +151,7 @@ class Site:
             raise Refusal(429, "Rate limit reached for requests.", code="rate_limit_exceeded")
         if fault == "500":
             raise Refusal(500, "The server had an error while processing your request.")
+        content = contents[0] if len(contents) == 1 else "".join(contents)
         if REFUSED in content:
             message = "The prompt was refused by the content management policy."
             raise Refusal(400, message, code="content_filter", param="prompt")
