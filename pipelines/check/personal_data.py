@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from pipelines.check.about import About
-from pipelines.check.passages import MOST, Passage, everything, place
+from pipelines.check.passages import MOST, Passage, all_text, everything, place
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
@@ -32,6 +32,9 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
 
 
 def _people(leaf: LeafSubject) -> Iterator[Finding]:
+    text = all_text(leaf)
+    if "@" not in text and not _DIGITS.search(text):
+        return
     for passage in everything(leaf):
         if passage.at == ("created_by",):
             continue

@@ -11,35 +11,38 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipelines.check.passages import Passage, everything
+from pipelines.check.passages import Passage, all_text, everything, folded_text
 from pipelines.check.subject import LeafSubject
 from pipelines.text import has_spaceless, normalise
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """``phrases``: the tokens of each entry; ``unspaced``: those of scripts without spaces."""
+    """``phrases``: the tokens of each entry; ``unspaced``: those of scripts without spaces.
+
+    ``firsts``: the tokens that phrases begin with.
+    """
 
     phrases: tuple[tuple[str, ...], ...]
     unspaced: tuple[str, ...]
+    firsts: frozenset[str]
 
 
 @lru_cache(maxsize=64)
 def lexicon(words: tuple[str, ...]) -> Lexicon:
     """The words of a list, ready to be looked for."""
     normal = [normalise(word) for word in words]
-    return Lexicon(
-        tuple(tuple(word.split()) for word in normal if word and not has_spaceless(word)),
-        tuple(word for word in normal if has_spaceless(word)),
-    )
+    phrases = tuple(tuple(word.split()) for word in normal if word and not has_spaceless(word))
+    unspaced = tuple(word for word in normal if has_spaceless(word))
+    return Lexicon(phrases, unspaced, frozenset(phrase[0] for phrase in phrases))
 
 
 def mentions(leaf: LeafSubject, words: Lexicon) -> Iterator[tuple[Passage, int, str]]:
     """Each passage, offset and spelling where one of ``words`` stands in the leaf or a document."""
     tokens = _tokens(leaf)
-    there = [
-        phrase for phrase in words.phrases if phrase[0] in tokens and tokens.issuperset(phrase)
-    ]
+    there: list[tuple[str, ...]] = []
+    if not words.firsts.isdisjoint(tokens):
+        there = [phrase for phrase in words.phrases if tokens.issuperset(phrase)]
     for passage in everything(leaf) if there else ():
         yield from _phrases(passage, there)
     for passage in _unspaced(leaf) if words.unspaced else ():
@@ -52,8 +55,8 @@ def mentions(leaf: LeafSubject, words: Lexicon) -> Iterator[tuple[Passage, int, 
 def _unspaced(leaf: LeafSubject) -> list[Passage]:
     """The passages that hold a script without spaces."""
     if "unspaced" not in leaf.memo:
-        texts = [passage for passage in everything(leaf) if not passage.text.isascii()]
-        leaf.memo["unspaced"] = [passage for passage in texts if has_spaceless(passage.text)]
+        some = () if all_text(leaf).isascii() else everything(leaf)
+        leaf.memo["unspaced"] = [passage for passage in some if has_spaceless(passage.text)]
     found: list[Passage] = leaf.memo["unspaced"]
     return found
 
@@ -61,19 +64,17 @@ def _unspaced(leaf: LeafSubject) -> list[Passage]:
 def _tokens(leaf: LeafSubject) -> frozenset[str]:
     """Every token of the leaf and its documents, normalised."""
     if "tokens" not in leaf.memo:
-        found: set[str] = set()
-        for passage in everything(leaf):
-            found.update(passage.text.casefold().split())
-        leaf.memo["tokens"] = frozenset(
-            token for rough in found for token in _cleaned(rough.strip(".,:;!?()\"'"))
-        )
+        leaf.memo["tokens"] = _normal(set(folded_text(leaf).split()))
     tokens: frozenset[str] = leaf.memo["tokens"]
     return tokens
 
 
-def _cleaned(rough: str) -> Sequence[str]:
-    """A run without spaces as normalised tokens; the quick way for nearly all."""
-    return (rough,) if rough.isascii() and rough.isalnum() else normalise(rough[:200]).split()
+def _normal(found: set[str]) -> frozenset[str]:
+    """Runs without spaces as normalised tokens; nearly all are that already."""
+    odd = [rough for rough in found if not (rough.isascii() and rough.isalnum())]
+    # All at once, and past the memory of `normalise`: no other text is this one.
+    rest = " ".join(rough.strip(".,:;!?()\"'")[:200] for rough in odd)
+    return frozenset(found.difference(odd).union(normalise.__wrapped__(rest).split()))
 
 
 def _phrases(
