@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -85,6 +86,15 @@ def conversations(rows: bytes) -> list[tuple[Message, ...]]:
     """The messages of each row of such a JSONL, in its order."""
     found = [json.loads(line)["messages"] for line in rows.splitlines()]
     return [tuple(Message(turn["role"], turn["content"]) for turn in row) for row in found]
+
+
+# In a row's JSON a quotation mark within a text has a backslash before it, so this is the id alone.
+_ID = re.compile(rb'(?<!\\)"id":"([0-9a-f]{32})"')
+
+
+def row_ids(rows: bytes) -> set[str]:
+    """The ids of the rows in such a JSONL."""
+    return {found.decode() for found in _ID.findall(rows)}
 
 
 def write_atomic(path: Path, data: bytes) -> None:

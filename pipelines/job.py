@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.generate.released import Released
 from pipelines.recipe import Recipe
 from pipelines.records import ChangeSet, ExamSplit, Leaf, LeafData, Manifest, Plan
 from pipelines.situation import Options, Situation
@@ -53,6 +54,18 @@ class Job:
             for path in self.plan.learn
             if self.leaves[path].content_hash not in kept
         }
+
+    @property
+    def vetoed(self) -> dict[str, Released]:
+        """By content hash the leaves whose released rows hold vetoed ones, which are to be dropped."""
+        past = self.now.past
+        found = {}
+        for path, leaf in sorted(self.leaves.items()):
+            held = self.kept.get(leaf.content_hash) if past is not None else None
+            if past is not None and held is not None and leaf.content_hash in past.vetoed:
+                rows = self.now.target.read_blob(held.data_hash)
+                found[leaf.content_hash] = Released(path, rows, held.asked_hash)
+        return found
 
     @property
     def base(self) -> Path:

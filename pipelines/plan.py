@@ -23,6 +23,7 @@ class Past:
     previous: Manifest
     chain: Sequence[Manifest]
     withdrawn: Collection[str]
+    vetoed: Collection[str] = ()  # content hashes whose released rows hold vetoed ones
 
 
 def lineage_key(recipe: Recipe, base: BaseModel) -> str:
@@ -87,7 +88,9 @@ def make_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
         why = "withdrawn content is in every release so far: rebuild from nothing"
         return first_plan(allowed, recipe, previous.release, why)
     known = {leaf: entry.content_hash for leaf, entry in start.leaves.items()}
-    learn = sorted(leaf for leaf, h in allowed.items() if h not in set(known.values()))
+    old = set(known.values()).difference(past.vetoed)
+    learn = sorted(leaf for leaf, h in allowed.items() if h not in old)
+    vetoed = sorted({h for h in allowed.values() if h in past.vetoed})
     gone = {leaf: h for leaf, h in known.items() if h not in set(allowed.values())}
     retired = tuple(
         Retired(leaf, h, "edited" if leaf in allowed else "deleted")
@@ -99,6 +102,7 @@ def make_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
         action, reason = "rebuild", f"withdrawn content: continue from {start.release} instead"
     elif learn:
         action, reason = "continue", f"{len(learn)} of {len(allowed)} leaves are new or edited"
+        reason += f", {len(vetoed)} of them by vetoes" if vetoed else ""
     elif gone:
         action, reason = "carry", f"{len(gone)} leaves deleted: rows dropped, nothing trained"
     else:
@@ -113,9 +117,12 @@ def make_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
         corrected=[leaf for leaf in learn if leaf in known],
         panel=sorted(set(allowed) - set(learn)),
         retired=(*(r for r in start.retired if r.content_hash not in back), *retired),
-        input_digest=_input_digest(allowed, recipe, start.release),
+        input_digest=_input_digest(allowed, recipe, start.release, vetoed),
     )
 
 
-def _input_digest(wanted: Mapping[str, str], recipe: Recipe, continues: str | None) -> str:
-    return digest([sorted(wanted.values()), as_json(recipe.essence), continues])
+def _input_digest(
+    wanted: Mapping[str, str], recipe: Recipe, continues: str | None, vetoed: Sequence[str] = ()
+) -> str:
+    inputs = [sorted(wanted.values()), as_json(recipe.essence), continues]
+    return digest([*inputs, vetoed] if vetoed else inputs)

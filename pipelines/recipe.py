@@ -11,7 +11,7 @@ import math
 import re
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -92,14 +92,28 @@ class Bootstrap:
 
 
 @dataclass(frozen=True, slots=True)
+class Flows:
+    """The flows that each kind of leaf goes through: names, or paths of YAML files."""
+
+    knowledge: tuple[str, ...] = ("knowledge", "seeds")
+    grounded_skill: tuple[str, ...] = ("grounded",)
+    freeform_skill: tuple[str, ...] = ("seeds",)
+
+
+@dataclass(frozen=True, slots=True)
 class Generate:
     """How much data a leaf gives: questions a fact and shown seed, other wordings a seed, words a chunk,
-    and exam questions a chunk that the teacher writes apart from training rows."""
+    and exam questions a chunk that the teacher writes apart from training rows.
+
+    ``scaled`` is how many answers InstructLab's flows draw where they say ``n: scaled``.
+    """
 
     wordings: int
     rephrasings: int
     chunk_words: int
     exam_questions: int
+    flows: Flows = field(default_factory=Flows)
+    scaled: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,13 +183,14 @@ class LeafData:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """What a step left out, and why; ``text`` is the raw text."""
+    """What a step left out, and why; ``text`` is the raw text, ``calls`` what it came from."""
 
     content_hash: str
     flow: str
     step: str
     reason: str
     text: str
+    calls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

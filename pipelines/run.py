@@ -37,6 +37,7 @@ from pipelines.export import SOURCES, sources
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
+from pipelines.generate.released import drop_vetoed
 from pipelines.ingredients import make_mix, train_phases
 from pipelines.job import Job, Say
 from pipelines.prepare import at_base, make_job, plan
@@ -148,11 +149,13 @@ def _carry_out(
 
 def _generate(job: Job) -> Data:
     """Make the rows that no release holds yet. Returns what there is of every leaf."""
-    todo = job.todo
+    todo, vetoed = job.todo, job.vetoed
     inputs = {
         "leaves": digest([(h, exam) for h, (_, exam) in sorted(todo.items())]),
         "data": data_key(job.recipe),
     }
+    if job.options.vetoes.by_row:
+        inputs["vetoes"] = digest([job.options.vetoes, sorted(vetoed)])
     place = job.directory / "dataset"
     if finished(place, inputs, GENERATE_VERSION):
         job.say("generate: finished before")
@@ -167,6 +170,9 @@ def _generate(job: Job) -> Data:
             read = partial(documents, job.now.tree, library=library)
             with watched(job, store) as (teaching, progress):
                 generate(todo, read, teaching, out, progress.say)
+            if vetoed:
+                drop_vetoed(out, vetoed, job.options.vetoes.by_row)
+                job.say(f"generate: vetoed rows dropped from {len(vetoed)} leaves")
             if store.set_aside:
                 job.say(f"generate: the call store was damaged and is set aside: {store.set_aside}")
             job.say(f"generate: {store.made} calls made, {store.reused} read back from the store")

@@ -7,11 +7,12 @@ writes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from pipelines.artifacts import row_ids
 from pipelines.changes import diff
 from pipelines.compare import differing
 from pipelines.errors import GraftError, LeafError, ReleaseError
@@ -23,6 +24,7 @@ from pipelines.policy import Policy
 from pipelines.records import ChangeSet, ExamSplit, Leaf, Manifest, Tree
 from pipelines.release.manifest import leaf_file, lineage
 from pipelines.release.targets import Target, open_target
+from pipelines.vetoes import Vetoes
 
 Until = Literal["generate", "train", "evaluate", "report"]
 
@@ -31,7 +33,8 @@ Until = Literal["generate", "train", "evaluate", "report"]
 class Options:
     """What the command line chose. ``base`` is the branch that a contribution leaves from.
 
-    ``policy`` is graft.yaml's: where documents may be fetched from. ``until`` is the last stage to be
+    ``policy`` is graft.yaml's: where documents may be fetched from. ``vetoes`` are rows that may not
+    be taught. ``until`` is the last stage to be
     done; None does them all, and releases.
     """
 
@@ -43,6 +46,7 @@ class Options:
     cache: Path
     policy: Policy = field(default_factory=Policy)
     until: Until | None = None
+    vetoes: Vetoes = field(default_factory=Vetoes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,31 @@ def look(options: Options) -> Situation:
     if head is not None:
         chain = lineage(target, head)
         withdrawn = frozenset(stone.content_hash for stone in target.tombstones())
-        past = Past(chain[0], chain, withdrawn)
+        past = Past(chain[0], chain, withdrawn, vetoed(target, chain, options.vetoes))
     return Situation(repository, prefix, commit, tree, leaves, own, target, past)
+
+
+def vetoed(target: Target, chain: Sequence[Manifest], vetoes: Vetoes) -> frozenset[str]:
+    """The content hashes whose rows, as the newest release has them, hold a vetoed one.
+
+    Only leaves that a veto names are looked into, so that this costs nothing a leaf.
+    """
+    named = {
+        manifest.leaves[path].content_hash
+        for manifest in chain
+        for path in vetoes.leaves
+        if path in manifest.leaves
+    }
+    rows: dict[str, str] = {}
+    for manifest in chain if named else ():
+        for entry in manifest.leaves.values():
+            if entry.content_hash in named:
+                rows.setdefault(entry.content_hash, entry.data_hash)
+    return frozenset(
+        content_hash
+        for content_hash, data_hash in rows.items()
+        if not vetoes.by_row.keys().isdisjoint(row_ids(target.read_blob(data_hash)))
+    )
 
 
 def readable(tree: Tree) -> dict[str, Leaf]:

@@ -80,7 +80,7 @@ def watched(job: Job, store: Completions) -> Iterator[tuple[Teaching, Progress]]
         judge = Watched(open_backend(recipe.judge), recipe.judge, progress)
     started = time.monotonic()
     try:
-        yield Teaching(recipe, store, teacher, judge, progress), progress
+        yield Teaching(recipe, store, teacher, judge, progress, job.options.vetoes.by_row), progress
     finally:
         progress.close()
         seconds = time.monotonic() - started

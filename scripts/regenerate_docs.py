@@ -15,9 +15,9 @@ from pipelines.check import RULES
 from pipelines.check.about import About
 from pipelines.check.exceptions import ABOUT as EXCEPTION
 from pipelines.check.exceptions import ID as EXCEPTION_ID
-from pipelines.check.schemas import load_schema
 from pipelines.cli import build_parser
 from pipelines.policy import TOPICS, Policy
+from pipelines.schemas import load_schema
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MADE = "<!-- Made by `make docs`; edit what it is made from: {} -->"

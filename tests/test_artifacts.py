@@ -180,3 +180,12 @@ def test_a_lock_keeps_others_out_until_its_process_is_gone(tmp_path: Path) -> No
     holder.stdout.close()
     with artifacts.lock(path, "the run"):
         pass
+
+
+def test_the_ids_of_rows_are_theirs_and_nothing_in_their_texts() -> None:
+    ids = ["a" * 32, "b" * 32]
+    text = f'"id":"{"c" * 32}"'
+    rows = [{"id": one, "messages": [{"content": text}], "calls": []} for one in ids]
+    assert artifacts.row_ids(
+        b"".join(artifacts.canonical_json(row) + b"\n" for row in rows)
+    ) == set(ids)

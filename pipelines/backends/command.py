@@ -60,7 +60,7 @@ class Commanded:
         except CallError:
             raise
         except BackendError as error:
-            ended = self._ended()
+            ended = await self._ended_soon()
             raise BackendError(ended) if ended else error from None
 
     async def close(self) -> None:
@@ -107,6 +107,13 @@ class Commanded:
         """What there is to say of a command that has ended; "" while it runs."""
         code = self._process.poll() if self._process is not None else None
         return "" if code is None else f"The teacher's command ended with {code}; {self._tail()}."
+
+    async def _ended_soon(self) -> str:
+        """The same; a server that has just died may take a moment to be seen to."""
+        until = time.monotonic() + 1
+        while not (ended := self._ended()) and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+        return ended
 
     def _tail(self) -> str:
         self._said.seek(0, 2)

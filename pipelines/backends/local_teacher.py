@@ -56,6 +56,8 @@ class LocalTeacher:
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
+        for _, arriving in self._waiting:
+            arriving.cancel()
         await asyncio.to_thread(self._thread.shutdown)
         self._model = self._tokenizer = None
         if torch.cuda.is_available():
@@ -235,7 +237,8 @@ def _processors(calls: Sequence[Call]) -> LogitsProcessorList:
 
 
 def _known(sampling: Sampling) -> None:
-    strange = sorted(sampling.other.keys() - {"top_k", "top_p"})
+    # A seed is part of the call's key, from which every draw follows.
+    strange = sorted(sampling.other.keys() - {"top_k", "top_p", "seed"})
     if strange:
         raise BackendError(
             f"The local teacher does not know the sampling parameter {strange[0]}; it knows top_k "

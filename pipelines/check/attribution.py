@@ -8,9 +8,9 @@ from pipelines.attribution import parse_attribution
 from pipelines.check.about import About
 from pipelines.check.passages import file_text
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding, Severity
+from pipelines.schemas import show
 
 _HINT = (
     "Write one with `Title of work:`, `Link to work:`, `License of the work:`, `Creator names:`."

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 from pipelines.check.about import About
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import show
 from pipelines.check.subject import TreeRule, TreeSubject
 from pipelines.findings import Finding
+from pipelines.schemas import show
 
 
 def check(tree: TreeSubject, policy: Policy) -> Iterator[Finding]:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.places import offset_place, scalars
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import describe
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
+from pipelines.schemas import describe
 
 _PROSE = frozenset(
     ("question", "answer", "context", "task_description", "domain", "document_outline")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.passages import document_block
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
+from pipelines.schemas import show
 
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.I)
 _SHORT = re.compile(r"[0-9a-f]{4,63}", re.I)

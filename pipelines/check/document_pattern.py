@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.passages import document_block
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
+from pipelines.schemas import show
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.passages import document_block
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
 from pipelines.policy import DocumentPolicy
+from pipelines.schemas import show
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^/@\s]*@)?(\[[^\]\s]*\]|[^/:@\s]+)\S*")
 _SSH = re.compile(r"(?:[\w.-]+@)([\w.-]+):(?!//)(\S+)")

@@ -8,10 +8,10 @@ from pipelines.check.about import About
 from pipelines.check.document_pattern import leaves_the_repository
 from pipelines.check.passages import file_text
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
 from pipelines.leaf_files import is_knowledge, match_documents
+from pipelines.schemas import show
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:

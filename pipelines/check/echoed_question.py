@@ -8,9 +8,9 @@ from pipelines.check.about import About
 from pipelines.check.passages import pairs
 from pipelines.check.policy import Policy
 from pipelines.check.repeated_text import folded
-from pipelines.check.schemas import describe
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
+from pipelines.schemas import describe
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:

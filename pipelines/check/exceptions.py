@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from pipelines.check.about import About
-from pipelines.check.schemas import show
 from pipelines.findings import Finding
 from pipelines.policy import Exemption, Policy
+from pipelines.schemas import show
 
 ID = "exception"
 ABOUT = About(

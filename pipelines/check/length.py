@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.passages import contexts, knows, pairs
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import describe
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
+from pipelines.schemas import describe
 from pipelines.text import count_words
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipelines.check.schemas import violations
 from pipelines.errors import GraftError
 from pipelines.policy import DocumentPolicy, Exemption, LimitPolicy
 from pipelines.policy import Policy as Policy
+from pipelines.schemas import violations
 from pipelines.yaml_source import Source, as_error, read_yaml
 
 POLICY_FILE = "graft.yaml"

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.passages import pairs
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import describe, show
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
+from pipelines.schemas import describe, show
 
 _MARKS = re.compile("[?？؟՞፧⸮⁇⁈⁉‽﹖꘏\u037e⳺⳻꛷𞥟]")
 _GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject, Rule
 from pipelines.documents import Library
 from pipelines.documents.convert import format_of, to_markdown
 from pipelines.errors import DocumentError, GraftError
 from pipelines.leaf_files import is_knowledge, match_documents
 from pipelines.records import DocumentRef, Finding
+from pipelines.schemas import show
 
 
 def remote_rules(cache: Path, policy: Policy, *, fetch: bool, outdated: bool) -> dict[str, Rule]:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.passages import At, contexts, knows, pairs
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import describe
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
+from pipelines.schemas import describe
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from pipelines.check.about import About
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import show, violations
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
 from pipelines.leaf_files import is_knowledge, version_of
+from pipelines.schemas import show, violations
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 
 from pipelines.check.about import About
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import show
 from pipelines.check.subject import TreeRule, TreeSubject
 from pipelines.findings import Finding
 from pipelines.leaf_files import LEAF_FILE
+from pipelines.schemas import show
 
 _SHORTEST = 6
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pipelines.check.about import About
 from pipelines.check.passages import place
 from pipelines.check.policy import Policy
-from pipelines.check.schemas import show
 from pipelines.check.subject import LeafRule, LeafSubject
-from pipelines.check.vocabulary import lexicon, mentions
+from pipelines.check.vocabulary import mentions
 from pipelines.findings import Finding
+from pipelines.schemas import show
+from pipelines.sensitive.lexicon import lexicon
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pipelines.errors import GraftError, UsageError
 if TYPE_CHECKING:
     from pipelines.policy import Policy
     from pipelines.situation import Options
+    from pipelines.vetoes import Vetoes
 
 TARGET = "folder:releases"
 
@@ -46,11 +47,23 @@ def policy(root: Path) -> Policy:
     """The graft.yaml of the taxonomy ``root``, in it or beside it; the default where there is none."""
     from pipelines.check.policy import POLICY_FILE, load_policy
 
-    usual = [root / POLICY_FILE]
-    if not (root / ".git").exists():  # what lies above a repository is not its policy
-        usual.append(root.resolve().parent / POLICY_FILE)
+    return load_policy(_beside(root, POLICY_FILE))
+
+
+def vetoes(root: Path) -> Vetoes:
+    """The vetoes.jsonl of the taxonomy ``root``, found as its graft.yaml is."""
+    from pipelines.vetoes import VETO_FILE, load_vetoes
+
+    return load_vetoes(_beside(root, VETO_FILE))
+
+
+def _beside(root: Path, name: str) -> Path | None:
+    """The file of that name in the taxonomy or the folder above it."""
+    usual = [root / name]
+    if not (root / ".git").exists():  # what lies above a repository is not its own
+        usual.append(root.resolve().parent / name)
     path = next((path for path in usual if path.is_file()), None)
-    return load_policy(path and Path(os.path.relpath(path)))
+    return path and Path(os.path.relpath(path))
 
 
 def cache() -> Path:
@@ -93,6 +106,7 @@ def options(args: argparse.Namespace) -> Options:
         runs=getattr(args, "run", None) or Path("runs"),
         cache=cache(),
         policy=policy(root),
+        vetoes=vetoes(root),
     )
 
 

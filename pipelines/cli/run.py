@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from pipelines.cli.common import options, say, target_option
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK
@@ -66,8 +67,12 @@ def print_verdict(evaluation: Evaluation) -> None:
         print(f"  {reason}")
 
 
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Do what Ctrl-C would: asyncio, while it runs, ends its tasks in order then."""
+    heard = signal.getsignal(signal.SIGINT)
+    if not callable(heard):  # in the background of a shell Ctrl-C is not heard at all
+        heard = signal.default_int_handler
+    heard(signal.SIGINT, frame)
 
 
 def print_plan(decided: Plan) -> None:

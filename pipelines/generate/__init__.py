@@ -14,7 +14,7 @@ import contextlib
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,15 +24,17 @@ from pipelines.documents import CHUNKER_VERSION, Document, chunks
 from pipelines.documents.convert import versions
 from pipelines.errors import GraftError, LeafError
 from pipelines.exam import items, user_turn
+from pipelines.generate.columns import of_chunk, of_chunk_and_seed, of_question
 from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
-from pipelines.generate.flow import EXAM_FLOWS, FLOWS, load_flow
-from pipelines.generate.ledger import Book, gather, ledger_json
+from pipelines.generate.flow import EXAM_FLOWS, flows_of, load_flow
+from pipelines.generate.ledger import ROW, Book, gather, ledger_json
 from pipelines.generate.progress import LEAF, Watch
 from pipelines.generate.readable import Readable
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
-from pipelines.recipe import Recipe
-from pipelines.records import Chunk, ExamSplit, Leaf, LeafData, Message, Sample, Seed
+from pipelines.recipe import Flows, Recipe
+from pipelines.records import Chunk, ExamSplit, Kind, Leaf, LeafData, Message, Sample
+from pipelines.vetoes import Veto
 
 VERSION = 2
 LEAVES = 8  # under way at once, so that the last calls of one leaf keep no other waiting
@@ -46,6 +48,7 @@ class Teaching:
     """How questions are asked and answered: the recipe, the store, and who is behind it.
 
     ``judge`` is None where the recipe names none; then flows are gone through without their judge.
+    ``vetoes`` are the rows, by id, that may not be taught.
     """
 
     recipe: Recipe
@@ -53,14 +56,24 @@ class Teaching:
     teacher: Backend
     judge: Backend | None = None
     watch: Watch | None = None
-    _flows: dict[str, Flow] = field(default_factory=dict, init=False, repr=False)
+    vetoes: Mapping[str, Veto] = field(default_factory=dict)
+    _loaded: dict[str, list[Flow]] = field(default_factory=dict, repr=False, compare=False)
 
-    def flow(self, name: str) -> Flow:
-        """The flow of that name, as it is gone through here; read once, not once for each leaf."""
-        if name not in self._flows:
-            flow = load_flow(name)
-            self._flows[name] = flow if self.judge is not None else unjudged(flow)
-        return self._flows[name]
+    def flows(self, kind: Kind) -> list[Flow]:
+        """The flows of the recipe that a leaf of this kind goes through, as they are gone through here."""
+        if kind not in self._loaded:
+            self._loaded[kind] = self._as_here(flows_of(self.recipe, kind))
+        return self._loaded[kind]
+
+    def exam_flows(self, kind: Kind) -> list[Flow]:
+        """What an exam is enlarged by."""
+        key = f"exam {kind}"
+        if key not in self._loaded:
+            self._loaded[key] = self._as_here(load_flow(name) for name in EXAM_FLOWS[kind])
+        return self._loaded[key]
+
+    def _as_here(self, flows: Iterable[Flow]) -> list[Flow]:
+        return [flow if self.judge is not None else unjudged(flow) for flow in flows]
 
     def calls(self, step: Ask, row: Row) -> list[Call]:
         """The calls of ``step`` for ``row``, one a sample."""
@@ -70,7 +83,7 @@ class Teaching:
         asked = judge or self.recipe.teacher
         return [
             Call(
-                step.name, values, messages, asked.model, asked.stamp, step.sampling,
+                step.name, values, messages, asked.model, asked.stamp, step.drawn(sample),
                 step.schema, sample,
             )
             for sample in range(step.samples)
@@ -117,8 +130,13 @@ def generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) ->
 async def _generate(work: Work, read: Read, teaching: Teaching, out: Path, say: Say) -> None:
     book = Book()
     kinds = {leaf.kind for leaf, _ in work.values()}
-    flows = [load_flow(name) for kind in kinds for name in (*FLOWS[kind], *EXAM_FLOWS[kind])]
-    if teaching.judge is None and any(unjudged(flow) != flow for flow in flows):
+    needs_judge = any(
+        isinstance(step, Ask) and step.role == "judge"
+        for kind in kinds
+        for flow in flows_of(teaching.recipe, kind)
+        for step in flow.steps
+    )
+    if teaching.judge is None and needs_judge:
         say("generate: the recipe names no judge, so nobody judges the rows")
     summary: dict[str, dict[str, int | str]] = {}
     free = asyncio.Semaphore(LEAVES)
@@ -199,11 +217,12 @@ def read_summary(directory: Path) -> dict[str, LeafData]:
 def data_key(recipe: Recipe) -> str:
     """Digest of everything but the leaf that its rows depend on: flows, prompts, teacher, chunker."""
     flows = {
-        kind: [load_flow(name).hash for name in (*names, *EXAM_FLOWS[kind])]
-        for kind, names in FLOWS.items()
+        kind: [flow.hash for flow in (*flows_of(recipe, kind), *map(load_flow, EXAM_FLOWS[kind]))]
+        for kind in EXAM_FLOWS
     }
     who = [recipe.teacher.essence, recipe.judge and recipe.judge.essence]
-    return digest([VERSION, CHUNKER_VERSION, versions(), flows, who, recipe.generate])
+    amounts = replace(recipe.generate, flows=Flows())  # a flow's name or path alters no row
+    return digest([VERSION, CHUNKER_VERSION, versions(), flows, who, amounts])
 
 
 async def _asked(
@@ -211,7 +230,7 @@ async def _asked(
 ) -> list[Sample]:
     """Exam questions that the teacher writes; none where the recipe wants none."""
     wanted = teaching.recipe.generate.exam_questions
-    flows = EXAM_FLOWS[leaf.kind] if wanted and split.exam else ()
+    flows = teaching.exam_flows(leaf.kind) if wanted and split.exam else ()
     return await _samples(flows, leaf, split, read, teaching, book, Setting())
 
 
@@ -229,11 +248,12 @@ async def _leaf_rows(
     for one in asked:
         by_chunk.setdefault((one.document, one.chunk), []).append(one.messages[0].content)
     setting = Setting(exam, by_chunk)
-    return await _samples(FLOWS[leaf.kind], leaf, split, read, teaching, book, setting)
+    flows = teaching.flows(leaf.kind)
+    return await _samples(flows, leaf, split, read, teaching, book, setting)
 
 
 async def _samples(
-    flows: Sequence[str],
+    flows: Sequence[Flow],
     leaf: Leaf,
     split: ExamSplit,
     read: Read,
@@ -242,21 +262,34 @@ async def _samples(
     setting: Setting,
 ) -> list[Sample]:
     samples: dict[str, Sample] = {}
-    for name in flows:
-        flow = teaching.flow(name)
+    for flow in flows:
         passage = Passage(flow, leaf.content_hash, setting, teaching, book)
-        for row in await passage.through(first_rows(flow, leaf, split, read, teaching.recipe)):
+        rows = await passage.through(first_rows(flow, leaf, split, read, teaching.recipe))
+        book.begin(flow, ROW)
+        for row in rows:
             sample = _sample(flow, leaf, row, teaching.recipe)
-            samples.setdefault(sample.id, sample)
+            veto = teaching.vetoes.get(sample.id)
+            if veto is not None:
+                book.no_row(flow, sample, "filtered", veto.told)
+            elif sample.id in samples:
+                book.no_row(flow, sample, "duplicate", "another flow gave the same row")
+            else:
+                book.passed(flow, ROW, 1, 1)
+                samples[sample.id] = sample
     return list(samples.values())
 
 
 def first_rows(
     flow: Flow, leaf: Leaf, split: ExamSplit, read: Read, recipe: Recipe
 ) -> Iterator[Row]:
-    """The rows that a flow begins with. Exam seeds are never among them."""
+    """The rows that a flow begins with, with the columns that it reads. Exam seeds are never among them."""
     for number, row in enumerate(_first_rows(flow, leaf, split, read, recipe)):
-        yield replace(row, order=(number,))
+        columns = {
+            name: text
+            for name, text in row.columns.items()
+            if not flow.inputs or name in flow.inputs
+        }
+        yield replace(row, columns=columns, order=(number,))
 
 
 def _first_rows(
@@ -266,32 +299,21 @@ def _first_rows(
     if flow.rows == "question":
         for seed in shown:
             for pair in seed.pairs:
-                values = {
-                    "context": seed.context.strip(),
-                    "question": pair.question.strip(),
-                    "answer": pair.answer.strip(),
-                    "phrasings": str(recipe.generate.rephrasings),
-                }
-                if leaf.kind == "knowledge":
-                    del values["context"]  # what is known has to be told without it
-                yield Row(values, Origin(seed.id))
+                values = of_question(leaf, seed, pair, recipe.generate.rephrasings)
+                source = "\n".join((seed.context, pair.question, pair.answer))
+                yield Row(values, Origin(seed.id, source=source))
         return
     pieces = [c for d in read(leaf) for c in chunks(d, recipe.generate.chunk_words)]
     if flow.rows == "chunk":
         for chunk in pieces:
-            values = {
-                "title": chunk.title,
-                "heading": chunk.heading,
-                "chunk": chunk.text,
-                "questions": str(recipe.generate.exam_questions),
-            }
+            values = of_chunk(leaf, chunk, recipe.generate.exam_questions)
             yield Row(values, _origin(chunk))
         return
     # A leaf with few seeds asks more of each: release zero must know its facts to keep them.
     phrasings = math.ceil(recipe.generate.wordings / max(1, len(shown)))
     for chunk in pieces:
         for seed in shown:
-            values = _chunk_values(chunk, seed, phrasings)
+            values = of_chunk_and_seed(leaf, chunk, seed, phrasings)
             yield Row(values, _origin(chunk, seed.id))
 
 
@@ -299,23 +321,11 @@ def _origin(chunk: Chunk, seed: str = "") -> Origin:
     return Origin(seed, chunk.document, chunk.index, (chunk.start, chunk.end), chunk.text)
 
 
-def _chunk_values(chunk: Chunk, seed: Seed, phrasings: int) -> dict[str, str]:
-    pair = seed.pairs[chunk.index % len(seed.pairs)]
-    return {
-        "title": chunk.title,
-        "heading": chunk.heading,
-        "chunk": chunk.text,
-        "question": pair.question.strip(),
-        "answer": pair.answer.strip(),
-        "phrasings": str(phrasings),
-    }
-
-
 def _sample(flow: Flow, leaf: Leaf, row: Row, recipe: Recipe) -> Sample:
-    context = row.columns.get("context", "")
+    context = row.columns.get(flow.columns["context"], "")
     messages = (
-        Message("user", user_turn(context, row.columns["question"])),
-        Message("assistant", row.columns["answer"]),
+        Message("user", user_turn(context, row.columns[flow.columns["question"]])),
+        Message("assistant", row.columns[flow.columns["answer"]]),
     )
     return Sample(
         id=digest([messages, flow.phase])[:32],

@@ -19,42 +19,10 @@ from typing import TypeVar
 
 from pipelines.artifacts import canonical_json
 from pipelines.backends import Answer, Backend, Call
-from pipelines.errors import GraftError
-from pipelines.records import Json
+from pipelines.generate.database import INSERT, is_damage, open_database, unusable
+from pipelines.records import Json, Message
 
 T = TypeVar("T")
-# Besides the answer, what `graft trace` and `graft store` tell of a call. `prompt` is the messages'
-# JSON, deflated: prompts repeat their document, and would be most of the file.
-_COLUMNS = {
-    "key": "TEXT PRIMARY KEY",
-    "text": "TEXT NOT NULL",
-    "task": "TEXT NOT NULL DEFAULT ''",
-    "model": "TEXT NOT NULL DEFAULT ''",
-    "revision": "TEXT NOT NULL DEFAULT ''",
-    "prompt_tokens": "INTEGER NOT NULL DEFAULT 0",
-    "completion_tokens": "INTEGER NOT NULL DEFAULT 0",
-    "prompt": "BLOB",
-    "at": "INTEGER NOT NULL DEFAULT 0",
-}
-
-
-def _deflated(text: bytes) -> bytes:
-    """``text`` for ``zlib.decompress``; a small window, as its set-up would cost more than the work."""
-    deflate = zlib.compressobj(1, zlib.DEFLATED, 13, 6)
-    return deflate.compress(text) + deflate.flush()
-
-
-def _widen(db: sqlite3.Connection) -> None:
-    """Give a store of an earlier version the columns that it lacks."""
-    there = {row[1] for row in db.execute("PRAGMA table_info(answers)")}
-    if there >= _COLUMNS.keys():
-        return
-    db.execute("BEGIN IMMEDIATE")  # another process may be at it: look again under the lock
-    there = {row[1] for row in db.execute("PRAGMA table_info(answers)")}
-    for name, kind in _COLUMNS.items():
-        if name not in there:
-            db.execute(f"ALTER TABLE answers ADD COLUMN {name} {kind}")
-    db.execute("COMMIT")
 
 
 class Completions:
@@ -66,36 +34,12 @@ class Completions:
         self.reused = 0
         self.set_aside: Path | None = None
         self._under_way: dict[str, asyncio.Future[Answer]] = {}
-        try:
-            self._db = self._open()
-        except sqlite3.DatabaseError as error:
-            self._db = self._fresh(error)
+        self._open(None)
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise GraftError(f"The cache {self.path.parent} cannot be made: {error}.") from error
-        db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-            db.execute(f"CREATE TABLE IF NOT EXISTS answers ({columns}) WITHOUT ROWID")
-            _widen(db)
-        except sqlite3.Error:
-            db.close()
-            raise
-        return db
-
-    def _fresh(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
-        if isinstance(error, sqlite3.OperationalError):
-            raise GraftError(
-                f"The call store {self.path} cannot be used: {error}. Free the disk; run again."
-            ) from error
-        self.set_aside = self.path.with_suffix(".damaged")
-        self.path.replace(self.set_aside)
-        return self._open()
+    def _open(self, damaged: int | None) -> None:
+        opened = open_database(self.path, damaged)
+        self._db, self._inode = opened.db, opened.inode
+        self.set_aside = opened.set_aside or self.set_aside
 
     async def answer(self, call: Call, backend: Backend) -> Answer:
         """The stored answer, or that of ``backend``, stored before it is given on.
@@ -140,8 +84,18 @@ class Completions:
 
     def prompt(self, key: str) -> list[Json]:
         """The messages that the answer to ``key`` was given to; empty where the store lacks them."""
-        row = self._db.execute("SELECT prompt FROM answers WHERE key = ?", (key,)).fetchone()
-        return [] if row is None or row[0] is None else json.loads(zlib.decompress(row[0]))
+        query = "SELECT prompt FROM answers WHERE key = ?"
+        row = self._sound(lambda: self._db.execute(query, (key,)).fetchone())
+        return [] if row is None else inflated(row[0])
+
+    def recorded(self, key: str) -> Json | None:
+        """Task, model, prompt and answer of a call, for people; None where the store lacks it."""
+        query = "SELECT task, model, prompt, text FROM answers WHERE key = ?"
+        row = self._sound(lambda: self._db.execute(query, (key,)).fetchone())
+        if row is None:
+            return None
+        task, model, prompt, text = row
+        return {"task": task, "model": model, "prompt": inflated(prompt) or None, "answer": text}
 
     def read(self, key: str) -> Answer | None:
         """The stored answer to ``key``."""
@@ -162,13 +116,21 @@ class Completions:
         return self._sound(read)
 
     def _sound(self, action: Callable[[], T]) -> T:
-        """Do it; where that shows the store to be damaged, do it again on a fresh one."""
+        """Do it; where that shows the store to be damaged, do it again on a fresh one.
+
+        ``GraftError`` for a full disk and its like: nothing is lost then but the one answer.
+        """
         try:
             return action()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            self._db = self._fresh(error)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise unusable(self.path, error) from error
+        self._db.close()
+        self._open(self._inode)
+        try:
             return action()
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from error
 
     def _read(self, key: str) -> Answer | None:
         query = "SELECT text, prompt_tokens, completion_tokens FROM answers WHERE key = ?"
@@ -185,14 +147,10 @@ class Completions:
             "revision": call.revision,
             "prompt_tokens": given.prompt_tokens,
             "completion_tokens": given.completion_tokens,
-            "prompt": _deflated(canonical_json(call.messages)),
+            "prompt": deflated(call.messages),
             "at": int(time.time()),
         }
-        names = ", ".join(values)
-        marks = ", ".join("?" * len(values))
-        done = self._db.execute(
-            f"INSERT OR IGNORE INTO answers ({names}) VALUES ({marks})", list(values.values())
-        )
+        done = self._db.execute(INSERT, values)
         return given if done.rowcount else self._read(key) or given
 
     def __enter__(self) -> Completions:
@@ -205,3 +163,18 @@ class Completions:
         trace: TracebackType | None,
     ) -> None:
         self._db.close()
+
+
+def deflated(messages: Sequence[Message] | list[Json]) -> bytes:
+    """Messages as the column ``prompt`` holds them."""
+    # A small window: the set-up of a large one would cost more than the work.
+    deflate = zlib.compressobj(1, zlib.DEFLATED, 13, 6)
+    return deflate.compress(canonical_json(messages)) + deflate.flush()
+
+
+def inflated(prompt: bytes | None) -> list[Json]:
+    """The messages in a column ``prompt``; empty where there are none that can be read."""
+    try:
+        return [] if prompt is None else json.loads(zlib.decompress(prompt))
+    except (zlib.error, ValueError, TypeError):
+        return []

@@ -1,8 +1,8 @@
 """The engine: first rows of one leaf in, the rows that came through all steps of a flow out.
 
 Rows stream: each goes on to its next call as soon as its last is answered, whatever the others do; only
-*distinct* and *majority* wait for the leaf's rows. The rows that come out, sorted by their ``order``, do
-not depend on the order of arrival, on how many are under way or on what the store already held.
+*distinct*, *near* and *majority* wait for the leaf's rows. The rows that come out, sorted by their
+``order``, do not depend on the order of arrival, on how many are under way or on what the store held.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from typing import Any, Protocol
 from pipelines.backends import Answer, Call
 from pipelines.errors import CallError
 from pipelines.generate.ledger import Book
+from pipelines.generate.near import firsts
 from pipelines.generate.steps import (
     Ask,
     Distinct,
     Flow,
     Keep,
     Majority,
+    Near,
     Reshape,
     Row,
     Setting,
     Step,
+    Unread,
 )
 from pipelines.records import Reject
 
@@ -64,6 +67,8 @@ class Passage:
             step = self.flow.steps[at]
             if isinstance(step, Distinct):
                 rows, at = self._distinct(step, list(rows)), at + 1
+            elif isinstance(step, Near):
+                rows, at = self._near(step, list(rows)), at + 1
             elif isinstance(step, Majority):
                 rows, at = self._majority(step, list(rows)), at + 1
             else:
@@ -129,7 +134,12 @@ class Passage:
 
     async def _ask(self, step: Ask, row: Row) -> list[Row]:
         """The rows of all samples' answers; one row went in, however many samples were drawn."""
-        calls = self.asker.calls(step, row)
+        try:
+            calls = self.asker.calls(step, row)
+        except CallError as error:  # the prompt cannot be rendered for this row
+            self.book.add(self.flow, step.name, into=1, failed=1)
+            self.book.rejects.append(self._reject(step, str(error), row))
+            return []
         asked = [self._one(step, row, call, number) for number, call in enumerate(calls)]
         answered = [await asked[0]] if len(asked) == 1 else await asyncio.gather(*asked)
         made = [row for rows in answered for row in rows or ()]
@@ -148,16 +158,18 @@ class Passage:
         except CallError as error:
             self.book.rejects.append(self._reject(step, str(error), row))
             return None
+        key = call.key
         good, bad = step.parse(text)
         self.book.add(
             self.flow, step.name, out=len(good) + len(bad), kept=len(good), filtered=len(bad)
         )
         for raw in bad if good or bad else [""]:
             reason = "the block cannot be read" if raw else "the answer is empty"
+            reason = raw.reason if isinstance(raw, Unread) else reason
+            used = (*row.calls, key)
             self.book.rejects.append(
-                Reject(self.content_hash, self.flow.name, step.name, reason, raw)
+                Reject(self.content_hash, self.flow.name, step.name, reason, raw, used)
             )
-        key = call.key
         return [
             replace(
                 row,
@@ -182,6 +194,17 @@ class Passage:
         self.book.passed(self.flow, step.name, len(kept), len(kept))
         return kept
 
+    def _near(self, step: Near, rows: list[Row]) -> list[Row]:
+        ordered = sorted(rows, key=lambda row: row.order)
+        stays = firsts([step.text(row) for row in ordered], step.threshold)
+        for row, kept in zip(ordered, stays, strict=True):
+            if not kept:
+                reject = self._reject(step, "nearly asked already", row)
+                self.book.dropped(self.flow, step.name, "duplicate", reject)
+        kept_rows = [row for row, kept in zip(ordered, stays, strict=True) if kept]
+        self.book.passed(self.flow, step.name, len(kept_rows), len(kept_rows))
+        return kept_rows
+
     def _majority(self, step: Majority, rows: list[Row]) -> list[Row]:
         self.book.passed(self.flow, step.name, len(rows), len(rows))
         ordered = sorted(rows, key=lambda row: row.order)
@@ -193,11 +216,11 @@ class Passage:
 
     def _reject(self, step: Step, reason: str, row: Row) -> Reject:
         text = json.dumps(dict(row.columns), ensure_ascii=False, sort_keys=True)
-        return Reject(self.content_hash, self.flow.name, step.name, reason, text)
+        return Reject(self.content_hash, self.flow.name, step.name, reason, text, row.calls)
 
 
 def _waits(step: Step) -> bool:
-    return isinstance(step, (Distinct, Majority))
+    return isinstance(step, (Distinct, Near, Majority))
 
 
 async def _in_window(work: Iterable[Coroutine[Any, Any, None]], window: int) -> None:

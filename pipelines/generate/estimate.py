@@ -8,16 +8,16 @@ to the same task, else from the flow's own numbers; filters are taken to keep ev
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.backends import Answer, Call
-from pipelines.errors import BackendError
+from pipelines.errors import BackendError, CallError
 from pipelines.exam import items
 from pipelines.generate import Read, Teaching, first_rows
 from pipelines.generate.completions import Completions
-from pipelines.generate.flow import EXAM_FLOWS, FLOWS
 from pipelines.generate.steps import Ask, Flow, Keep, Reshape, Row, Setting, Step
 from pipelines.recipe import Recipe, Teacher
 from pipelines.records import ExamSplit, Leaf
@@ -112,8 +112,8 @@ class Estimator:
         """The first rows of every flow that the leaf goes through."""
         recipe = self._teaching.recipe
         examined = recipe.generate.exam_questions and split.exam
-        for name in (*FLOWS[leaf.kind], *(EXAM_FLOWS[leaf.kind] if examined else ())):
-            flow = self._teaching.flow(name)
+        exam = self._teaching.exam_flows(leaf.kind) if examined else []
+        for flow in (*self._teaching.flows(leaf.kind), *exam):
             for row in first_rows(flow, leaf, split, read, recipe):
                 yield flow, row
 
@@ -121,8 +121,11 @@ class Estimator:
         """Take one row through ``steps`` as far as answers are known, guess from there."""
         for at, step in enumerate(steps):
             if isinstance(step, Ask):
-                for call in self._teaching.calls(step, row):
-                    self._ask(row, step, call, steps[at + 1 :], count)
+                with contextlib.suppress(
+                    CallError
+                ):  # a row whose prompt cannot be rendered asks nobody
+                    for call in self._teaching.calls(step, row):
+                        self._ask(row, step, call, steps[at + 1 :], count)
                 return
             if isinstance(step, Keep) and step.test(row, count.setting):
                 return

@@ -1,7 +1,7 @@
 """Filters: a row and its setting in; "" to keep it out, else the reason why not, for a person.
 
 ``FILTERS`` maps the name that a flow's ``keep`` uses to the filter. A further one is a function, a line
-in ``FILTERS`` and a test.
+in ``FILTERS`` and a test; a line in ``READS`` where it fails without a column.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import re
 from collections.abc import Callable
 
 from pipelines.generate.steps import Row, Setting
+from pipelines.sensitive.abuse import WORDS
+from pipelines.sensitive.lexicon import find_words, lexicon
+from pipelines.sensitive.personal import find_personal
 from pipelines.text import tokens, too_close
 
 LONGEST = 2000  # characters of a row: about the student's longest sequence
@@ -51,9 +54,52 @@ def not_an_exam_question(row: Row, setting: Setting) -> str:
     return "too close to an exam question" if close else ""
 
 
+def no_personal_data(row: Row, setting: Setting) -> str:
+    """No address or number of a person but those that stand in what the row was made from.
+
+    A source was read by people, with ``graft check`` pointing at such data: what it holds may be taught.
+    What a teacher adds is either made up or remembered from elsewhere.
+    """
+    for text in _texts(row):
+        for kind, start, end in find_personal(text):
+            source = row.origin.source
+            known = {_compact(source[at:to]) for _, at, to in find_personal(source)}
+            if _compact(text[start:end]) not in known:
+                return f"holds {kind} that its source does not hold"
+    return ""
+
+
+def not_abusive(row: Row, setting: Setting) -> str:
+    """No abusive or profane word but those that stand in what the row was made from."""
+    words = lexicon(WORDS)
+    found = {word for text in _texts(row) for _, word in find_words(text, words)}
+    if found and not found <= {word for _, word in find_words(row.origin.source, words)}:
+        return "holds an abusive or profane word that its source does not hold"
+    return ""
+
+
+def _texts(row: Row) -> list[str]:
+    names = ("context", "question", "answer")
+    return [row.columns[name] for name in names if row.columns.get(name)]
+
+
+def _compact(text: str) -> str:
+    """An address or number however it is spaced."""
+    return "".join(filter(str.isalnum, text)).casefold()
+
+
 FILTERS: dict[str, Callable[[Row, Setting], str]] = {
     "short_enough": short_enough,
     "no_control_token": no_control_token,
+    "no_personal_data": no_personal_data,
+    "not_abusive": not_abusive,
     "grounded": grounded,
     "not_an_exam_question": not_an_exam_question,
+}
+# The columns that a row must have where a filter stands.
+READS: dict[str, tuple[str, ...]] = {
+    "short_enough": ("question",),
+    "no_control_token": ("question",),
+    "grounded": ("answer",),
+    "not_an_exam_question": ("question",),
 }

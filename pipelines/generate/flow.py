@@ -1,30 +1,33 @@
-"""Flows: what is asked of a teacher about a leaf, and which of its answers become rows.
+"""Flows: what is asked of a teacher and a judge about a leaf, and which of the answers become rows.
 
-A flow is a folder of ``pipelines/generate/flows``: ``flow.yaml`` and the prompts that it names. In the
-YAML a step is an *ask* (render, call, parse), a *keep* (a filter of ``filters.py``, or a comparison) or a
-*distinct*. ``FLOWS`` says which flows a kind of leaf goes through.
+A flow is a folder of ``pipelines/generate/flows`` (``flow.yaml`` and the prompts that it names), or a YAML
+file elsewhere that a recipe names by its path: in our format, which ``native`` reads, or in InstructLab's,
+which ``instructlab`` translates. Either way it becomes the steps that one engine knows. ``docs/flows.md``
+tells of both formats.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from functools import partial
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
-from pipelines.artifacts import digest
-from pipelines.backends import tagged
 from pipelines.errors import RecipeError
-from pipelines.generate.filters import FILTERS
-from pipelines.generate.steps import Ask, Distinct, Flow, Keep, Step
-from pipelines.records import Json, Kind, Message
+from pipelines.findings import Finding
+from pipelines.generate.columns import INSTRUCTLAB, OWN
+from pipelines.generate.draft import told
+from pipelines.generate.native import read_native
+from pipelines.generate.steps import Flow
+from pipelines.recipe import Flows, Recipe
+from pipelines.records import Kind
+from pipelines.yaml_source import Source, read_yaml
 
 FLOWS: dict[Kind, tuple[str, ...]] = {
-    "knowledge": ("knowledge", "seeds"),
-    "grounded_skill": ("grounded",),
-    "freeform_skill": ("seeds",),
+    "knowledge": Flows().knowledge,
+    "grounded_skill": Flows().grounded_skill,
+    "freeform_skill": Flows().freeform_skill,
 }
 # What an exam is enlarged by, apart from training rows.
 EXAM_FLOWS: dict[Kind, tuple[str, ...]] = {
@@ -32,47 +35,80 @@ EXAM_FLOWS: dict[Kind, tuple[str, ...]] = {
     "grounded_skill": (),
     "freeform_skill": (),
 }
-# What a first row holds, by the kind of rows that a flow starts from.
-COLUMNS = {
-    "chunk": {"title", "heading", "chunk", "questions"},
-    "chunk_and_seed": {"title", "heading", "chunk", "question", "answer", "phrasings"},
-    "question": {"context", "question", "answer", "phrasings"},
-}
 _FOLDER = Path(__file__).parent / "flows"
-_SLOT = re.compile(r"\{\{ (\w+) \}\}")
+SCALED = 30  # what InstructLab's `n: scaled` means where nobody says otherwise
 
 
-def load_flow(name: str) -> Flow:
-    """The flow of that name; ``RecipeError`` where its prompt and its variables disagree."""
-    folder = _FOLDER / name
-    data = yaml.safe_load((folder / "flow.yaml").read_text(encoding="utf-8"))
-    prompts: dict[str, str] = {}
-    steps = tuple(_step(folder, entry, prompts) for entry in data["steps"])
-    return Flow(name, data["phase"], data["rows"], steps, digest([data, prompts]))
+def flow_names() -> list[str]:
+    """The flows that come with Graft."""
+    return sorted(path.name for path in _FOLDER.iterdir() if (path / "flow.yaml").is_file())
 
 
-def _step(folder: Path, entry: Json, prompts: dict[str, str]) -> Step:
-    if "keep" in entry:
-        return Keep(entry["keep"], FILTERS[entry["keep"]])
-    if "distinct" in entry:
-        columns = entry["distinct"].split("_and_")
-        return Distinct(entry["distinct"], tuple(columns))
-    prompt = (folder / entry["prompt"]).read_text(encoding="utf-8")
-    prompts[entry["prompt"]] = prompt
-    slots = set(_SLOT.findall(prompt))
-    if slots != set(entry["variables"]):
+def load_flow(name: str, scaled: int = SCALED) -> Flow:
+    """The flow of that name, or of the file at that path; ``RecipeError`` tells all that is wrong."""
+    path = _FOLDER / name / "flow.yaml"
+    if not path.is_file():
+        path = Path(name)
+    if not path.is_file():
         raise RecipeError(
-            f"{folder}: the prompt {entry['prompt']} has the slots {sorted(slots)} and the step the "
-            f"variables {sorted(entry['variables'])}; they must be the same."
+            f"There is no flow {name}: give a YAML file, or one of {', '.join(flow_names())}."
         )
-    return Ask(
-        name=entry["ask"],
-        variables=tuple(entry["variables"]),
-        render=partial(filled, prompt),
-        parse=partial(tagged.parse, tags=tuple(entry["parse"])),
-    )
+    flow, findings = read_flow(path, name, scaled)
+    if flow is None:
+        raise RecipeError(told([f for f in findings if f.severity == "error"]))
+    return flow
 
 
-def filled(prompt: str, values: Mapping[str, str]) -> tuple[Message, ...]:
-    """The prompt with its slots filled; text put in is never read as a slot again."""
-    return (Message("user", _SLOT.sub(lambda slot: values[slot.group(1)], prompt)),)
+def read_flow(path: Path, name: str, scaled: int = SCALED) -> tuple[Flow | None, list[Finding]]:
+    """The flow in ``path``, called ``name``; None where a finding is an error."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RecipeError(f"The flow {path} cannot be read: {error.strerror}.") from error
+    theirs = _instructlab(data, str(path))
+    if theirs is not None:
+        from pipelines.generate.instructlab import read_instructlab
+
+        return read_instructlab(name, theirs, path.parent, scaled)
+    reading = read_yaml(data, str(path))
+    if reading.source is None or reading.findings:
+        return None, [dataclasses.replace(finding, rule="flow") for finding in reading.findings]
+    return read_native(name, reading.source, path.parent)
+
+
+def _instructlab(data: bytes, path: str) -> Source | None:
+    """The file as InstructLab reads it, aliases included, where it is one of its flows."""
+    try:
+        found = yaml.safe_load(data)
+        root = yaml.compose(data, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError):
+        return None  # the strict reader says what is wrong
+    if not isinstance(found, dict) or "blocks" not in found or root is None:
+        return None
+    return Source(path, found, root)
+
+
+def flows_of(recipe: Recipe, kind: Kind) -> list[Flow]:
+    """The flows that a leaf of this kind goes through; ``RecipeError`` where one does not fit it."""
+    names: tuple[str, ...] = getattr(recipe.generate.flows, kind)
+    flows = [load_flow(name, recipe.generate.scaled) for name in names]
+    for flow in flows:
+        missing = sorted(flow.needs - OWN[flow.rows].get(kind, frozenset()))
+        if kind not in OWN[flow.rows]:
+            raise RecipeError(
+                f"The flow {flow.name} begins with chunks of a document, and a {kind} has none; "
+                f"take it out of generate.flows.{kind}."
+            )
+        if missing:
+            raise RecipeError(
+                f"The flow {flow.name} reads {', '.join(missing)}, which a {kind} does not have; "
+                f"take it out of generate.flows.{kind}."
+            )
+    return flows
+
+
+def kinds_of(flow: Flow) -> Iterator[Kind]:
+    """The kinds of leaf that have what the flow reads."""
+    for kind in INSTRUCTLAB:
+        if flow.needs <= OWN[flow.rows].get(kind, frozenset()) and kind in OWN[flow.rows]:
+            yield kind

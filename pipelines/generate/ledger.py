@@ -12,8 +12,9 @@ from pathlib import Path
 
 from pipelines.artifacts import canonical_json
 from pipelines.generate.steps import Flow
-from pipelines.records import Json, Ledger, LedgerStep, Reject, as_json
+from pipelines.records import Json, Ledger, LedgerStep, Reject, Sample, as_json
 
+ROW = "row"  # the last step of every flow: what came through it becomes a row, unless it is vetoed
 _COUNTS = ("into", "parsed", "unparsed", "failed", "out", "kept", "filtered", "duplicate")
 
 
@@ -27,7 +28,11 @@ class Book:
     def open(self, flow: Flow) -> None:
         """A line for each step, so that one no row reached is told too."""
         for step in flow.steps:
-            self.counts.setdefault((flow.name, step.name), dict.fromkeys(_COUNTS, 0))
+            self.begin(flow, step.name)
+
+    def begin(self, flow: Flow, step: str) -> None:
+        """A line for one step."""
+        self.counts.setdefault((flow.name, step), dict.fromkeys(_COUNTS, 0))
 
     def add(self, flow: Flow, step: str, **counts: int) -> None:
         line = self.counts[flow.name, step]
@@ -50,6 +55,12 @@ class Book:
         if lines:
             folder.mkdir(exist_ok=True)
             (folder / content_hash).write_bytes(b"".join(line + b"\n" for line in lines))
+
+    def no_row(self, flow: Flow, sample: Sample, kind: str, reason: str) -> None:
+        """What came through the flow and is no row nevertheless."""
+        text = canonical_json(sample.messages).decode()
+        reject = Reject(sample.content_hash, flow.name, ROW, reason, text, sample.calls)
+        self.dropped(flow, ROW, kind, reject)
 
     def ledger(self, made: int, reused: int) -> Ledger:
         """All of it, checked."""

@@ -1,14 +1,14 @@
 """The steps of a flow, as data: what happens to one row on its way, or to all rows of a leaf at once.
 
 A row is an immutable mapping of columns. *Ask*, *Keep* and *Reshape* take one row and give none, one
-or several, so rows stream through them independently; *Distinct* and *Majority* wait for all.
+or several, so rows stream through them independently; *Distinct*, *Near* and *Majority* wait for all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Self
 
 from pipelines.backends import Sampling
 from pipelines.records import Json, Message
@@ -18,9 +18,24 @@ from pipelines.text import normalise
 Parser = Callable[[str], tuple[list[dict[str, str]], list[str]]]
 
 
+class Unread(str):
+    """Raw text that a parser could not read, with the reason in words."""
+
+    __slots__ = ("reason",)
+    reason: str
+
+    def __new__(cls, raw: str, reason: str) -> Self:
+        made = super().__new__(cls, raw)
+        made.reason = reason
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a row is made from: a shown seed, and for knowledge a span of a document's text."""
+    """What a row is made from: a shown seed, and for knowledge a span of a document's text.
+
+    ``source`` is that text; where there is none, the seed's own.
+    """
 
     seed: str = ""
     document: str = ""
@@ -69,6 +84,13 @@ class Ask:
     sampling: Sampling = field(default_factory=Sampling)
     schema: Json | None = None
 
+    def drawn(self, sample: int) -> Sampling:
+        """How the sample of that number is drawn: a fixed seed moves on, or all would be the same."""
+        seed = self.sampling.other.get("seed")
+        if not sample or type(seed) is not int:
+            return self.sampling
+        return replace(self.sampling, other={**self.sampling.other, "seed": seed + sample})
+
 
 @dataclass(frozen=True, slots=True)
 class Keep:
@@ -88,14 +110,34 @@ class Reshape:
 
 @dataclass(frozen=True, slots=True)
 class Distinct:
-    """Of the rows of a leaf that agree in ``columns``, normalised, the first stays."""
+    """Of the rows of a leaf that agree in ``columns``, the first stays; normalised but for ``exact``."""
 
     name: str
     columns: tuple[str, ...]
+    exact: bool = False
 
     def key(self, row: Row) -> str:
         """What may not recur."""
+        if self.exact:
+            return "\0".join(row.columns.get(column, "") for column in self.columns)
         return "\n".join(normalise(row.columns.get(column, "")) for column in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Of the rows of a leaf that are nearly the same in ``columns`` the first stays.
+
+    Nearly: ROUGE-L (Lin 2004), the F measure of the longest common subsequence of tokens, reaches
+    ``threshold``. Rows with other numbers are never nearly the same.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    threshold: float = 0.7
+
+    def text(self, row: Row) -> str:
+        """What is compared."""
+        return "\n".join(row.columns.get(column, "") for column in self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +148,7 @@ class Majority:
     column: str
 
 
-Step = Ask | Keep | Reshape | Distinct | Majority
+Step = Ask | Keep | Reshape | Distinct | Near | Majority
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +156,9 @@ class Flow:
     """``rows`` says what a first row stands for: a shown question, a chunk, or a chunk and a shown seed.
 
     ``columns`` names the ones that make the training row: the user's turn is ``question`` after
-    ``context`` where there is one. ``hash`` covers the flow and its prompts.
+    ``context`` where there is one. ``hash`` covers the flow and its prompts. ``inputs`` are the columns
+    of the first row that it makes use of, where there are any (none said: all); without ``needs`` it
+    cannot run.
     """
 
     name: str
@@ -126,6 +170,8 @@ class Flow:
         default_factory=lambda: {"context": "context", "question": "question", "answer": "answer"}
     )
     judged: frozenset[str] = frozenset()  # keep steps that read a judge's column
+    inputs: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
 
 
 def unjudged(flow: Flow) -> Flow:

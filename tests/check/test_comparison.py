@@ -12,10 +12,10 @@ import pytest
 
 from pipelines.check import RULES, Policy, check
 from pipelines.check.comparison import TreeComparison
-from pipelines.check.schemas import load_schema
 from pipelines.cli import main
 from pipelines.leaves import WorkTree
 from pipelines.near import index_path, store
+from pipelines.schemas import load_schema
 from tests.support.repositories import SkillSeed, knowledge_leaf, knowledge_seeds, skill_leaf
 
 ROOT = Path(__file__).parents[2]

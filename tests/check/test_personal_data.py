@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.check.identities import luhn
+from pipelines.sensitive.identities import luhn
 from tests.check.builders import KNOWLEDGE, run, skill, told, write, write_knowledge, write_skill
 
 PEOPLE = {

@@ -10,9 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pipelines.check.render import FORMATS, as_text, wants_colour
-from pipelines.check.schemas import load_schema
 from pipelines.check.subject import CheckResult
 from pipelines.records import Finding
+from pipelines.schemas import load_schema
 from tests.check.builders import run, skill, write_skill
 
 HOSTILE = Finding(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.check import Policy, check
-from pipelines.check.vocabulary import lexicon
 from pipelines.leaves import WorkTree
+from pipelines.sensitive.lexicon import lexicon
 from tests.check.builders import KNOWLEDGE, run, skill, told, write, write_knowledge, write_skill
 
 

@@ -15,7 +15,7 @@ from pipelines.documents import documents
 from pipelines.generate import Teaching
 from pipelines.generate.completions import Completions
 from pipelines.generate.estimate import Estimate, Estimator, planned, price, total
-from pipelines.generate.flow import filled
+from pipelines.generate.prompts import filled
 from pipelines.generate.steps import Ask, Flow, Keep
 from pipelines.leaves import WorkTree
 from pipelines.recipe import Recipe
@@ -94,7 +94,7 @@ ODD = Keep("odd", lambda row, setting: "" if row.columns["topic"] in "135" else 
 def two_steps(monkeypatch: pytest.MonkeyPatch) -> Flow:
     """Every leaf goes through a flow that asks for topics, keeps some, and asks about each twice."""
     flow = Flow("two", "skills", "question", (ASK_TOPICS, ODD, ASK_ANSWER), "hash")
-    monkeypatch.setattr(Teaching, "flow", lambda self, name: flow)
+    monkeypatch.setattr(Teaching, "flows", lambda self, kind: [flow])
     return flow
 
 

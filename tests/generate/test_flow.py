@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipelines.backends.extractive import TASKS
 from pipelines.errors import RecipeError
+from pipelines.generate import data_key
 from pipelines.generate import flow as flows
+from pipelines.generate.comparing import Comparison
 from pipelines.generate.filters import FILTERS
-from pipelines.generate.flow import EXAM_FLOWS, FLOWS, load_flow
-from pipelines.generate.steps import Distinct, Keep, Row
-from tests.generate.support import first_ask
+from pipelines.generate.flow import EXAM_FLOWS, FLOWS, flow_names, flows_of, load_flow
+from pipelines.generate.steps import Ask, Keep
+from pipelines.recipe import Flows
+from pipelines.records import Kind
+from tests.generate.support import first_ask, recipe
 
 FOLDER = Path(flows.__file__).parent / "flows"
 NAMES = sorted(path.name for path in FOLDER.iterdir())
+USED = {name for flows in (FLOWS, EXAM_FLOWS) for names in flows.values() for name in names}
+LAB = ["lab_freeform", "lab_grounded", "lab_knowledge"]
 YAML = """phase: skills
 rows: question
 steps:
@@ -33,33 +40,40 @@ def write_flow(root: Path, variables: str, prompt: str, name: str = "mine") -> N
     (root / name / "prompt.md").write_text(prompt, encoding="utf-8")
 
 
-def test_every_flow_is_used_and_every_used_flow_is_there() -> None:
-    used = [*FLOWS.values(), *EXAM_FLOWS.values()]
-    assert sorted({name for names in used for name in names}) == NAMES
+def test_every_flow_is_known_and_those_that_are_used_by_default_are_there() -> None:
+    assert flow_names() == NAMES == sorted([*USED, *LAB])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_flow_s_prompt_has_exactly_its_variables_and_shows_its_tags(name: str) -> None:
-    ask = first_ask(load_flow(name))
-    filled = ask.render({variable: f"<{variable}>" for variable in ask.variables})[0].content
-    assert "{{" not in filled
-    assert all(f"<{variable}>" in filled for variable in ask.variables)
-    # What the prompt shows as the form of an answer is what the parser reads.
-    shown = filled[filled.index("[") :].rsplit("[END]", 1)[0] + "[END]"
-    assert ask.parse(shown)[0]
+def test_each_prompt_of_a_flow_has_exactly_its_variables_and_shows_its_tags(name: str) -> None:
+    asks = [step for step in load_flow(name).steps if isinstance(step, Ask)]
+    assert asks
+    for ask in asks:
+        filled = ask.render({variable: f"<{variable}>" for variable in ask.variables})[0].content
+        assert "{{" not in filled
+        assert all(f"<{variable}>" in filled for variable in ask.variables)
+        # What the prompt shows as the form of an answer is what the parser reads.
+        if "[END]" in filled:
+            shown = filled[filled.index("[") :].rsplit("[END]", 1)[0] + "[END]"
+            assert ask.parse(shown)[0], ask.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_file_of_a_flow_is_used(name: str) -> None:
+    text = (FOLDER / name / "flow.yaml").read_text(encoding="utf-8")
+    prompts = {path.name for path in (FOLDER / name).iterdir()} - {"flow.yaml"}
+    assert [prompt for prompt in prompts if f"prompt: {prompt}" not in text] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_flow_s_steps_are_all_known_and_the_leak_gate_is_one(name: str) -> None:
     flow = load_flow(name)
-    assert first_ask(flow).name in TASKS
+    assert name in LAB or first_ask(flow).name in TASKS
     gated = "not_an_exam_question" in [step.name for step in flow.steps]
     assert gated is (flow.phase != "exam")
     for step in flow.steps:
         if isinstance(step, Keep):
-            assert step.name in FILTERS
-        if isinstance(step, Distinct):
-            assert step.key(Row({"question": "Why?"})).strip() == "why"
+            assert step.name in FILTERS or isinstance(step.test, Comparison)
 
 
 def test_text_put_into_a_prompt_is_never_read_as_a_slot() -> None:
@@ -97,3 +111,38 @@ def test_a_flow_s_hash_follows_its_prompt_and_its_steps(
         YAML.format(variables="question").replace("skills", "seeds"), encoding="utf-8"
     )
     assert len({first, second, load_flow("mine").hash}) == 3
+
+
+@pytest.mark.parametrize("name", LAB)
+def test_lab_s_flows_say_which_steps_need_a_judge(name: str) -> None:
+    flow = load_flow(name)
+    judges = [step for step in flow.steps if isinstance(step, Ask) and step.role == "judge"]
+    assert judges
+    assert len(flow.judged) == len(judges)
+    assert flow.judged <= {step.name for step in flow.steps if isinstance(step, Keep)}
+
+
+def test_a_recipe_names_the_flows_of_each_kind_of_leaf() -> None:
+    one = recipe()
+    other = replace(one.generate, flows=Flows(knowledge=("lab_knowledge",)))
+    lab = replace(one, generate=other)
+    assert [flow.name for flow in flows_of(one, "knowledge")] == list(FLOWS["knowledge"])
+    assert [flow.name for flow in flows_of(lab, "knowledge")] == ["lab_knowledge"]
+    assert [flow.name for flow in flows_of(lab, "grounded_skill")] == ["grounded"]
+    assert data_key(lab) != data_key(one)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "told"),
+    [
+        ("knowledge", "lab_freeform", r"lab_freeform reads .*seed_question"),
+        ("freeform_skill", "lab_grounded", r"lab_grounded reads seed_context"),
+        ("freeform_skill", "knowledge", "begins with chunks of a document"),
+        ("knowledge", "no_such_flow", "There is no flow no_such_flow"),
+    ],
+)
+def test_a_flow_that_does_not_fit_its_leaves_is_refused(kind: Kind, name: str, told: str) -> None:
+    one = recipe()
+    flows = replace(one.generate, flows=replace(Flows(), **{kind: (name,)}))
+    with pytest.raises(RecipeError, match=told):
+        flows_of(replace(one, generate=flows), kind)

@@ -1,6 +1,6 @@
 """Numbers that name a person: known by their check digits, telephone numbers by their form.
 
-In: a text. Out: kind and offset of each. One number in eleven would pass some of the tests by chance, so
+In: a text. Out: kind, start and end of each. One number in eleven would pass some of the tests by chance, so
 each form has to stand alone, neither inside a longer number nor beside a unit or a currency.
 """
 
@@ -27,13 +27,13 @@ _FICTION = re.compile(r"555\D?01\d\d$|7946\D?0\d\d\d$|01632\D?96")
 _PHONE_DIGITS = range(7, 16)
 
 
-def find_numbers(text: str) -> Iterator[tuple[str, int]]:
-    """Every number of a person, with the offset where it stands."""
+def find_numbers(text: str) -> Iterator[tuple[str, int, int]]:
+    """Every number of a person, with where it begins and ends."""
     taken: list[tuple[int, int]] = []
     for kind, start, end in (*_identities(text), *_phones(text)):
         if not any(start < other_end and other_start < end for other_start, other_end in taken):
             taken.append((start, end))
-            yield kind, start
+            yield kind, start, end
 
 
 def _identities(text: str) -> Iterator[tuple[str, int, int]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 # In a wheel the schemas lie inside the package, in a checkout beside it.
-_PACKAGE = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
 _FOLDERS = (_PACKAGE / "schema", _PACKAGE.parent / "schema")
 
 _WANTED = {
@@ -39,6 +39,7 @@ _SINGULAR = {
     "questions_and_answers": "question",
     "patterns": "pattern",
     "licences": "licence",
+    "steps": "step",
 }
 
 
@@ -130,7 +131,8 @@ def _form(value: object) -> Hashable:
 def _explain(error: ValidationError) -> Iterator[Violation]:
     at = tuple(error.absolute_path)
     value: Any = error.instance
-    keyword, wanted = str(error.validator), error.validator_value
+    keyword = str(error.validator)
+    wanted: Any = error.validator_value
     name = describe(at)
     if keyword == "required":
         # jsonschema reports each missing key alone; all are told at once, and told once.
@@ -143,9 +145,16 @@ def _explain(error: ValidationError) -> Iterator[Violation]:
             if key not in known:
                 yield Violation((*at, key), True, *_unknown(key, known, at))
     elif keyword == "type":
-        yield Violation(at, False, *_wrong_type(name, str(wanted), value))
+        yield Violation(at, False, *_wrong_type(name, wanted, value))
     elif keyword == "const":
         yield Violation(at, False, f"{name} is {show(value)}; it must be {show(wanted)}.")
+    elif keyword == "enum":
+        allowed = ", ".join(show(choice) for choice in wanted)
+        yield Violation(at, False, f"{name} is {show(value)}; it may be {allowed}.")
+    elif keyword == "minimum":
+        yield Violation(at, False, f"{name} is {show(value)}; it must be {wanted} at least.")
+    elif keyword == "dependentRequired":
+        yield from _dependent(at, value, wanted)
     elif keyword == "minLength":
         yield Violation(at, False, f"{name} is empty.", "Fill it in.")
     elif keyword == "minItems":
@@ -156,6 +165,16 @@ def _explain(error: ValidationError) -> Iterator[Violation]:
         yield Violation(at, False, f"{name} says the same as {first}.", "Change or delete it.")
     else:
         yield Violation(at, False, f"{name} breaks the schema's rule `{keyword}`.")
+
+
+def _dependent(
+    at: tuple[str | int, ...], value: dict[str, Any], wanted: dict[str, list[str]]
+) -> Iterator[Violation]:
+    for key, others in wanted.items():
+        for other in others if key in value else ():
+            if other not in value:
+                message = f"{describe(at)} has `{key}` and lacks `{other}`."
+                yield Violation(at, False, message, f"Add `{other}:`.")
 
 
 def _known(error: ValidationError) -> Sequence[str]:
@@ -174,15 +193,17 @@ def _unknown(key: str, known: Sequence[str], at: tuple[str | int, ...]) -> tuple
     return f"{describe(at)} may not hold the key {show(key)}.", hint
 
 
-def _wrong_type(name: str, wanted: str, value: object) -> tuple[str, str]:
-    message = f"{name} must be {_WANTED.get(wanted, wanted)}; it is {_kind(value)}."
+def _wrong_type(name: str, wanted: str | list[str], value: object) -> tuple[str, str]:
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    kinds = " or ".join(_WANTED.get(kind, kind) for kind in wanted)
+    message = f"{name} must be {kinds}; it is {_kind(value)}."
     if value is None:
         return message, "Fill it in."
-    if wanted == "string" and not isinstance(value, (list, dict)):
+    if wanted == ["string"] and not isinstance(value, (list, dict)):
         return message, "Put the text in quotes."
-    if wanted == "string":
+    if wanted == ["string"]:
         return message, "Put text that holds a colon, brackets or a leading dash in quotes."
-    return message, "Look at another leaf for the shape."
+    return message, "Look at another file for the shape."
 
 
 def _kind(value: object) -> str:

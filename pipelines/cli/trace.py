@@ -1,0 +1,120 @@
+"""``graft trace``: from a training row back to leaf lines, document, prompt, answer and contributor."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.cli.common import TARGET, cache, policy, target_option, taxonomy, vetoes
+from pipelines.errors import EXIT_OK
+
+if TYPE_CHECKING:
+    from pipelines.records import Json
+
+HELP = "show what a training row came from, or all rows of a leaf"
+GONE = "(the call store no longer has it)"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what", metavar="ROW|LEAF", help="the beginning of a row's id, or the path of a leaf"
+    )
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="where runs are kept (default: runs/)"
+    )
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text",
+        help="JSON as in schema/trace.json (default: text)",
+    )  # fmt: skip
+    target_option(parser)
+
+
+def command(args: argparse.Namespace) -> int:
+    from pipelines.release.targets import open_target
+    from pipelines.trace import ID, Places, trace_leaf, trace_row
+
+    root = taxonomy(args)
+    places = Places(
+        root,
+        args.run or Path("runs"),
+        open_target(args.target or TARGET),
+        cache() / "calls.sqlite",
+        cache(),
+        policy(root),
+        vetoes(root),
+    )
+    row = ID.fullmatch(args.what) is not None
+    found = trace_row(args.what, places) if row else trace_leaf(_leaf(args.what, root), places)
+    if args.format == "json":
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        print(printable("\n".join(_row(found) if row else _rows(found))))
+    return EXIT_OK
+
+
+def _leaf(given: str, root: Path) -> str:
+    """A leaf's path from the taxonomy's root, however it was given."""
+    path = given.strip("/").removesuffix("/qna.yaml")
+    return path.removeprefix(f"{root.as_posix()}/")
+
+
+def printable(text: str) -> str:
+    """Contributed and generated text may hold what a terminal would obey: shown as it is written."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
+def _row(found: Json) -> list[str]:
+    lines = [f"row {found['row']}  {found['phase']}"]
+    lines += [_block(turn["role"], turn["content"]) for turn in found["messages"]]
+    lines += _of_leaf(found)
+    lines += [f"vetoed:      {found['vetoed']}"] if found["vetoed"] else []
+    for seed in found["seeds"]:
+        where = f"{seed['path']}:{seed['line']}" if seed["path"] else "(no longer there)"
+        at = f" at {seed['commit'][:12]}" if seed["commit"] else ""
+        lines.append(f"seed:        {where}{at}  {seed['seed'][:12]}")
+    span = found["document"]
+    if span is not None and span["lines"]:
+        lines.append(f"document:    {span['path']}:{span['lines'][0]}–{span['lines'][1]}")
+        lines.append(_block("text", span["text"]))
+    elif span is not None:
+        lines.append(f"document:    {span['path']} {span['span']}: {span['reason']}")
+    for call in found["calls"]:
+        asked = f"{call['task']} of {call['model']}" if call["answer"] is not None else GONE
+        lines.append(f"call:        {call['call'][:12]}  {asked}")
+        for turn in call["prompt"] or ():
+            lines.append(_block(f"prompt, {turn['role']}", turn["content"]))
+        if call["answer"] is not None:
+            lines += [] if call["prompt"] else [f"  prompt: {GONE}"]
+            lines.append(_block("raw answer", call["answer"]))
+    return lines
+
+
+def _of_leaf(found: Json) -> list[str]:
+    return [
+        f"contributor: {found['contributor'] or 'unknown'}",
+        f"leaf:        {found['leaf'] or 'unknown'}" if "leaf" in found else "",
+        f"commit:      {found['commit'] or 'unknown'}",
+        f"releases:    {', '.join(found['releases']) or 'none'}",
+        f"runs:        {', '.join(found['runs']) or 'none here'}",
+    ]
+
+
+def _rows(found: Json) -> list[str]:
+    lines = [f"leaf {found['leaf']}"]
+    for content in found["contents"]:
+        lines += ["", f"content {content['content_hash'][:12]}: {len(content['rows'])} rows"]
+        lines += [line for line in _of_leaf(content) if line]
+        for row in content["rows"]:
+            where = "".join(f"  line {line}" for line in row["seeds"] if line)
+            where += f"  {row['document']} {row['span']}" if row["document"] else ""
+            veto = "  VETOED" if row["vetoed"] else ""
+            question = " ".join(row["question"].split())
+            lines.append(f"  {row['row']}  {row['phase']}{where}{veto}  {question[:80]}")
+    return lines
+
+
+def _block(name: str, text: str) -> str:
+    inner = text.replace("\n", "\n    ")
+    return f"  {name}:\n    {inner}"
