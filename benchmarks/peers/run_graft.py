@@ -21,8 +21,8 @@ from pipelines.backends import Backend, open_backend  # noqa: E402
 from pipelines.generate import Teaching  # noqa: E402
 from pipelines.generate.completions import Completions  # noqa: E402
 from pipelines.generate.engine import Passage  # noqa: E402
-from pipelines.generate.flow import filled  # noqa: E402
 from pipelines.generate.ledger import Book  # noqa: E402
+from pipelines.generate.prompts import filled  # noqa: E402
 from pipelines.generate.steps import Ask, Distinct, Flow, Keep, Row, Setting  # noqa: E402
 from pipelines.recipe import Recipe, Teacher, load_recipe  # noqa: E402
 

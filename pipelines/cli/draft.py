@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import re
 from collections.abc import Sequence
@@ -37,6 +36,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(args: argparse.Namespace) -> int:
+    import asyncio
+
     from pipelines.author.drafting import draft
     from pipelines.author.leaf import LEAST_SEEDS, NewLeaf, filled, lacking
     from pipelines.author.place import place, read_places, slug

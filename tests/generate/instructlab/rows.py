@@ -35,7 +35,7 @@ def knowledge() -> list[dict[str, str]]:
 
 def skills(kind: str) -> list[dict[str, str]]:
     rows = []
-    for number in range(12):
+    for number in range(30):
         row = {
             "task_description": "Count what is told of",
             "seed_question": f"How many, {number}?",
