@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-all test test-all check fix docs demo bench bench-leaves clean
+.PHONY: help setup setup-all test test-all check fix docs demo bench bench-leaves bench-generate clean
 
 help:
 	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
@@ -24,6 +24,7 @@ help:
 	@echo "make check      ruff, mypy, import-linter, graft check, graft fix --check; changes nothing"
 	@echo "make fix        let ruff mend and format the code, and graft fix the leaves"
 	@echo "make bench      the figures in benchmarks/README.md; bench-leaves: those of check and its like"
+	@echo "make bench-generate  what generation costs, beside three peers in environments of their own"
 	@echo "make setup      install what the pipelines need; setup-all: tests and linters too"
 	@echo "make clean      remove .venv, caches, build products and runs/demo; runs and releases stay"
 
@@ -76,6 +77,9 @@ bench: .venv/.pipelines
 
 bench-leaves: .venv/.all
 	$(BIN)/python benchmarks/leaves.py
+
+bench-generate: .venv/.all
+	$(BIN)/python benchmarks/generate.py
 
 clean:
 	rm -rf .venv build dist runs/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -3,8 +3,8 @@
     python -m benchmarks.generate_stage rerun|edit|memory --leaves N
 
 ``rerun``: the stage twice with one call store; calls and time of the second turn. ``edit``: one of S
-shown seeds changed; the share of the calls that are made again. ``memory``: many leaves, 1,000 rows
-each and 200 rejects. The teacher is scripted and in this process, so that nothing but the stage is
+shown seeds changed; the share of the calls that are made again. ``memory``: many leaves, 1,920 rows
+each and 240 rejects. The teacher is scripted and in this process, so that nothing but the stage is
 measured.
 """
 
@@ -76,7 +76,8 @@ def _turn(folder: Path, name: str, work: Work, tree: WorkTree, teacher: Scripted
         teaching = Teaching(load_recipe("tiny"), store, teacher)
         generate(work, partial(documents, tree), teaching, out, lambda line: None)
     rows = json.loads((out / "summary.json").read_bytes())
-    rejects = (out / "rejects.jsonl").read_bytes().count(b"\n")
+    with (out / "rejects.jsonl").open("rb") as lines:
+        rejects = sum(1 for _ in lines)
     return {"rows": sum(entry["rows"] for entry in rows.values()), "rejects": rejects}
 
 
@@ -118,8 +119,8 @@ def edit(leaves: int, folder: Path) -> dict[str, float]:
 
 
 def memory(leaves: int, folder: Path) -> dict[str, float]:
-    """``leaves`` knowledge leaves of about 1,000 rows."""
-    generate_leaves(folder / "taxonomy", leaves * 5 // 4)
+    """At least ``leaves`` knowledge leaves of 1,920 rows."""
+    generate_leaves(folder / "taxonomy", leaves * 5 // 4 + 2)
     tree = WorkTree(folder / "taxonomy")
     work = _work(tree)
     read = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -65,7 +65,10 @@ def normalise(text: str) -> str:
     Letters, combining marks and digits of every script stay; so do symbols such as ``+`` and ``€``,
     each between spaces. Apostrophes and invisible format characters vanish.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    if text.isascii():
+        folded = text.lower()
+    else:
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(folded.translate(_FOLDING).split())
 
 
@@ -76,7 +79,7 @@ def tokens(text: str) -> list[str]:
 
 def tokens_of_normal(normal: str) -> list[str]:
     """The words of a text that is normalised already."""
-    return _TOKEN.findall(normal)
+    return normal.split() if normal.isascii() else _TOKEN.findall(normal)
 
 
 def spaceless(text: str) -> int:

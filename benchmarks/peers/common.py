@@ -9,13 +9,14 @@ A script here is started as
     python SCRIPT --url http://127.0.0.1:PORT/v1 --rows 200 --concurrency 64
 
 and prints one line of JSON: ``ready`` (seconds of wall time from the start of Python until everything
-is imported), ``run`` (seconds of the engine alone), ``rows`` (that came out), ``version``.
+is imported), ``run`` and ``cpu`` (seconds of the engine alone), ``rows`` (that came out), ``version``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import time
 from collections.abc import Callable
 
@@ -82,7 +83,14 @@ def main(version: Callable[[], str], run: Callable[[str, list[dict[str, str]], i
     parser.add_argument("--concurrency", type=int, default=64)
     given = parser.parse_args()
     inputs = rows(given.rows)
-    began = time.perf_counter()
+    began, before = time.perf_counter(), _cpu()
     kept = run(given.url, inputs, given.concurrency)
-    took = time.perf_counter() - began
-    print(json.dumps({"ready": ready, "run": took, "rows": kept, "version": version()}))
+    took, cpu = time.perf_counter() - began, _cpu() - before
+    told = {"ready": ready, "run": took, "cpu": cpu, "rows": kept, "version": version()}
+    print(json.dumps(told))
+
+
+def _cpu() -> float:
+    """Seconds of CPU of this process and of those that it started and waited for."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in spent)

@@ -56,6 +56,8 @@ class LocalTeacher:
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
+        for _, arriving in self._waiting:
+            arriving.cancel()
         await asyncio.to_thread(self._thread.shutdown)
         self._model = self._tokenizer = None
         if torch.cuda.is_available():

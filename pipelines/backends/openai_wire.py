@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ QUIRKS: dict[str, tuple[str, ...]] = {
     "seed": ("seed",),
     "max_tokens": ("max_completion_tokens",),
 }
+_OURS = frozenset({"n", "stream", "model", "messages", "prompt"})  # one call is one whole answer
 
 
 class Unsound(Exception):
@@ -37,25 +38,29 @@ class Given:
     refused: str = ""
 
 
-def request_body(call: Call, completions: Completions, quirks: Collection[str]) -> dict[str, Any]:
+def request_body(call: Call, completions: Completions, quirks: Set[str]) -> dict[str, Any]:
     """What is sent, without the fields that ``quirks`` names (``max_tokens`` by its other name)."""
     sampling = call.sampling
-    length = "max_completion_tokens" if "max_tokens" in quirks else "max_tokens"
     body: dict[str, Any] = {"model": call.model, "temperature": sampling.temperature}
     if completions == "chat":
         body["messages"] = [{"role": m.role, "content": m.content} for m in call.messages]
     else:
         body["prompt"] = "\n\n".join(message.content for message in call.messages)
-    body[length] = sampling.most_tokens
+    body["max_tokens"] = sampling.most_tokens
     if sampling.stop:
         body["stop"] = list(sampling.stop)
-    if sampling.temperature > 0 and "seed" not in quirks:
+    if sampling.temperature > 0:
         body["seed"] = call.sample  # so that repeated requests differ, and each is the same again
-    if call.schema is not None and "response_format" not in quirks:
+    if call.schema is not None:
         name = re.sub(r"[^A-Za-z0-9_-]", "_", call.task)[:64]
         schema = {"name": name, "schema": call.schema, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return {**body, **sampling.other}
+    body |= {name: value for name, value in sampling.other.items() if name not in _OURS}
+    for field in quirks & body.keys():
+        value = body.pop(field)
+        if field == "max_tokens":
+            body["max_completion_tokens"] = value
+    return body
 
 
 def quirk(refusal: str, body: Mapping[str, Any]) -> str | None:

@@ -200,4 +200,5 @@ def _beside(file: str, wanted: set[str]) -> bool:
 
 
 def _prefixed(finding: Finding, prefix: str) -> Finding:
-    return replace(finding, path=posixpath.normpath(posixpath.join(prefix, finding.path) or "."))
+    path = posixpath.normpath(posixpath.join(prefix, finding.path) or ".")
+    return finding if path == finding.path else replace(finding, path=path)

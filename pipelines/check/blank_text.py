@@ -19,7 +19,9 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
         return
     for passage in values(leaf):
         text, at = passage.text, passage.at or ()
-        if text and all(char.isspace() or unicodedata.category(char) == "Cf" for char in text):
+        if not text or text[0].isalnum():  # nearly every text: soon seen
+            continue
+        if all(char.isspace() or unicodedata.category(char) == "Cf" for char in text):
             message = f"{describe(at)} holds nothing that can be seen."
             place = leaf.source.value_at(at)
             yield Finding("blank-text", "error", leaf.file, *place, message, "Fill it in.")

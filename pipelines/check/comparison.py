@@ -113,16 +113,20 @@ class TreeComparison:
         self._pending, self._held = [], 0
 
     def _bring_up_to_date(self, index: Index, tree: Tree, names: TreeSubject) -> None:
-        self._flush(index)
         if self._whole:
+            self._flush(index)
             index.keep(self._checked)
             index.compare()
             index.completed()
             return
-        index.compare()
-        # Others than the checked leaves may have been edited, or be gone, since the index saw them.
-        with index.transaction(undo=True):
-            twins = [twin for leaf in sorted(self._checked) for twin in index.twins("", leaf)]
+        with index.transaction():  # one, so that each page of the index is written once
+            self._flush(index)
+            index.compare()
+            self._look_again(index, tree, names)
+
+    def _look_again(self, index: Index, tree: Tree, names: TreeSubject) -> None:
+        """Others than the checked leaves may have been edited, or be gone, since the index saw them."""
+        twins = [twin for leaf in sorted(self._checked) for twin in index.twins("", leaf)]
         others = sorted({twin.there.leaf for twin in twins} - self._checked)[:REREAD]
         read = (_entries(tree, other, names.files) for other in others)
         index.put([leaf for leaf in read if index.digest(leaf.path) != leaf.digest])

@@ -7,8 +7,7 @@ Out: passages, each of which can say where one of its characters stands. Read on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pipelines.check.places import offset_place, place_in
 from pipelines.check.subject import LeafSubject
@@ -22,8 +21,7 @@ At = tuple[str | int, ...]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """A text in the file ``path``; ``at`` is where it stands in the YAML, None for a whole file."""
 
     path: str
@@ -31,8 +29,7 @@ class Passage:
     at: At | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """A question and its answer, each "" where it is no text; ``at`` is the mapping they stand in.
 
     ``seed`` is the index of the seed example, ``context`` what it says.
@@ -63,8 +60,9 @@ def values(leaf: LeafSubject) -> tuple[Passage, ...]:
     """Every text of the qna.yaml, in its order."""
 
     def read() -> tuple[Passage, ...]:
-        data = leaf.source.data if leaf.source else None
-        return tuple(Passage(leaf.file, text, at) for at, text in _texts(data, ()))
+        found: list[Passage] = []
+        _gather(leaf.source.data if leaf.source else None, (), leaf.file, found)
+        return tuple(found)
 
     return _once(leaf, "values", read)
 
@@ -87,7 +85,17 @@ def attribution(leaf: LeafSubject) -> Passage | None:
 
 def everything(leaf: LeafSubject) -> tuple[Passage, ...]:
     """What a reader of the leaf would see: all its values and documents."""
-    return (*values(leaf), *documents(leaf))
+    return _once(leaf, "everything", lambda: (*values(leaf), *documents(leaf)))
+
+
+def all_text(leaf: LeafSubject) -> str:
+    """``everything`` as one text, line after line: what it lacks need not be looked for in each."""
+    return _once(leaf, "text", lambda: "\n".join(passage.text for passage in everything(leaf)))
+
+
+def folded_text(leaf: LeafSubject) -> str:
+    """``all_text``, case folded."""
+    return _once(leaf, "folded", lambda: all_text(leaf).casefold())
 
 
 def pairs(leaf: LeafSubject) -> tuple[Pair, ...]:
@@ -97,13 +105,18 @@ def pairs(leaf: LeafSubject) -> tuple[Pair, ...]:
 
 def contexts(leaf: LeafSubject) -> dict[int, str]:
     """The context of each seed example that has one that is text, by the example's index."""
-    found = {i: seed.get("context") for i, seed in _seeds(leaf)}
-    return {index: text for index, text in found.items() if isinstance(text, str) and text}
+
+    def read() -> dict[int, str]:
+        found = {i: seed.get("context") for i, seed in _seeds(leaf)}
+        return {index: text for index, text in found.items() if isinstance(text, str) and text}
+
+    return _once(leaf, "contexts", read)
 
 
 def knows(leaf: LeafSubject) -> bool:
     """Whether it is a knowledge leaf."""
-    return is_knowledge(leaf.path, leaf.source.data if leaf.source else None)
+    data = leaf.source.data if leaf.source else None
+    return _once(leaf, "knows", lambda: is_knowledge(leaf.path, data))
 
 
 def document_block(leaf: LeafSubject) -> dict[str, object]:
@@ -120,15 +133,15 @@ def _once(leaf: LeafSubject, name: str, read: Callable[[], T]) -> T:
     return found
 
 
-def _texts(value: object, at: At) -> Iterator[tuple[At, str]]:
+def _gather(value: object, at: At, path: str, found: list[Passage]) -> None:
     if isinstance(value, str):
-        yield at, value
+        found.append(Passage(path, value, at))
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _texts(item, (*at, key))
+            _gather(item, (*at, key), path, found)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _texts(item, (*at, index))
+            _gather(item, (*at, index), path, found)
 
 
 def _documents(leaf: LeafSubject) -> Iterator[Passage]:

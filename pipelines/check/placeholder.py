@@ -7,7 +7,15 @@ import re
 from collections.abc import Iterator
 
 from pipelines.check.about import About
-from pipelines.check.passages import MOST, Passage, attribution, documents, place, values
+from pipelines.check.passages import (
+    MOST,
+    Passage,
+    attribution,
+    documents,
+    folded_text,
+    place,
+    values,
+)
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
@@ -53,6 +61,7 @@ _LONGEST_EXAMPLE = 160
 _DOCUMENT_LINE = re.compile(
     r"^[ \t]*(?:(?:TODO|TBD|FIXME)[ \t]*$|(?i:lorem ipsum dolor)\b)", re.MULTILINE
 )
+_IN_DOCUMENTS = ("todo", "tbd", "fixme", "lorem")
 _FIELD = re.compile(r"^[ \t]*[A-Za-z ]{4,30}:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 
 
@@ -73,7 +82,8 @@ def _placeholders(leaf: LeafSubject) -> Iterator[Finding]:
         if credit and found:
             message = f"The placeholder {show(found)} is still in the attribution."
             yield _finding(leaf, credit, match.start(1), message)
-    for document in documents(leaf):
+    folded = folded_text(leaf)
+    for document in documents(leaf) if any(word in folded for word in _IN_DOCUMENTS) else ():
         for match in _DOCUMENT_LINE.finditer(document.text):
             message = f"The placeholder {show(match[0].strip())} is still in the document."
             start = match.end() - len(match[0].lstrip())

@@ -22,6 +22,8 @@ from pipelines.findings import Finding
 # Kind, words one of which must stand somewhere for the pattern to be worth a try, the pattern; group 1
 # is the secret part. `re` makes them ready on first use, which most checks never come to.
 _NAMED = "a key or password"
+_ADDRESS = "a password in an address"
+_BLOCK = "a private key"
 _FORMATS = (
     ("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", r"\bgh[pousr]_([A-Za-z0-9]{36,})"),
     ("a GitHub token", "github_pat_", r"\bgithub_pat_(\w{60,})"),
@@ -39,12 +41,12 @@ _FORMATS = (
     ("a Telegram token", ":AA", r"\b\d{8,10}:(AA[\w-]{33})\b"),
     ("a signed web token", "eyJ", r"\beyJ[\w-]{10,999}\.eyJ[\w-]{10,999}\.([\w-]{20,999})"),
     (
-        "a private key",
+        _BLOCK,
         "-----BEGIN",
         r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----\s+([A-Za-z0-9+/=]{32,})",
     ),
     (
-        "a password in an address",
+        _ADDRESS,
         "://",
         r"\b[A-Za-z][\w+.-]{0,20}://[^\s/:@]{1,99}:([^\s/@]{3,200})@\w",
     ),
@@ -56,6 +58,7 @@ _FORMATS = (
     ),
 )
 _SHORTEST = 20
+_LONG_KEY = "questions_and_answers:"  # stands in every knowledge leaf
 _SAMPLE = (
     r"(?i)example|sample|placeholder|your|x{4}|\*{3}|\.{3}|^[<${\[]|^pass(?:word|wd)?$|^secret$"
     r"|0123456|1234567|SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
@@ -70,11 +73,22 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
 def _secrets(leaf: LeafSubject) -> Iterator[Finding]:
     raw = (Passage(leaf.file, leaf.reading.text or ""), attribution(leaf), *documents(leaf))
     for passage in raw:
-        if passage is None or not _worth_a_look(passage.text):
+        if passage is None:
+            continue
+        text = passage.text
+        words, mixed = _long_words(text)
+        address = "://" in text and "@" in text
+        if not words and not address:  # nearly every text
             continue
         told: set[int] = set()
         for kind, hints, pattern in _FORMATS:
-            if not any(hint in passage.text for hint in hints.split()):
+            if kind == _NAMED:
+                where = text if mixed else ""
+            elif kind == _ADDRESS:
+                where = text if address else ""
+            else:
+                where = text if kind == _BLOCK and words else words
+            if not any(hint in where for hint in hints.split()):
                 continue
             for match in re.finditer(pattern, passage.text):
                 named = kind == _NAMED
@@ -87,10 +101,14 @@ def _secrets(leaf: LeafSubject) -> Iterator[Finding]:
                 yield Finding("secret", "error", passage.path, *place, message, mend)
 
 
-def _worth_a_look(text: str) -> bool:
-    """Nearly every text has neither a long word nor an address with a sign-in."""
-    longest = max(map(len, text.split()), default=0)
-    return longest >= _SHORTEST or ("://" in text and "@" in text)
+def _long_words(text: str) -> tuple[str, bool]:
+    """The words that are long enough to hold a secret; whether one is mixed as ``_is_secret`` asks."""
+    found = [word for word in text.split() if len(word) >= _SHORTEST and word != _LONG_KEY]
+    mixed = any(
+        word != word.lower() and word != word.upper() and any(map(str.isdigit, word))
+        for word in found
+    )
+    return "\n".join(found), mixed
 
 
 def _is_secret(value: str, *, named: bool) -> bool:

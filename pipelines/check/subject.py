@@ -37,7 +37,7 @@ class LeafSubject:
     @property
     def file(self) -> str:
         """The path of its qna.yaml."""
-        return posixpath.join(self.path, LEAF_FILE)
+        return f"{self.path}/{LEAF_FILE}" if self.path else LEAF_FILE
 
     @property
     def attribution_file(self) -> str:

@@ -16,7 +16,7 @@ from pipelines.check.repeated_text import folded
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
 from pipelines.schemas import describe
-from pipelines.text import spaceless, tokens
+from pipelines.text import has_spaceless, tokens
 
 _STEM = 5
 _YES_OR_NO = frozenset(
@@ -37,8 +37,8 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
         if not pair.context or not answer or answer in folds.get(pair.seed, ""):
             continue
         if pair.seed not in stems:
-            stems[pair.seed] = _stems(pair.context)
-        if _is_supported(pair.answer, stems[pair.seed] | _stems(pair.question)):
+            stems[pair.seed] = _stems(tokens(pair.context))
+        if _is_supported(tokens(pair.answer), stems[pair.seed], pair.question):
             continue
         at = (*pair.at, "answer")
         place = leaf.source.value_at(at)
@@ -47,20 +47,23 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
         yield Finding("unsupported-answer", "warning", leaf.file, *place, message, hint)
 
 
-def _is_supported(answer: str, known: frozenset[str]) -> bool:
-    words = tokens(answer)
+def _is_supported(words: list[str], known: frozenset[str], question: str) -> bool:
     if words and words[0] in _YES_OR_NO:
         return True
-    said = _stems(answer)
+    said = _stems(words)
     telling = {stem for stem in said if len(stem) >= 4 or not stem.isascii() or stem.isdigit()}
     counted = telling or said
-    return not counted or 2 * len(counted & known) >= len(counted)
+    lacking = counted - known
+    if 2 * len(lacking) <= len(counted):
+        return True
+    return 2 * len(lacking - _stems(tokens(question))) <= len(counted)
 
 
-def _stems(text: str) -> frozenset[str]:
-    words = tokens(text)
-    found = {word[:_STEM] for word in words if not spaceless(word)}
-    characters = [word for word in words if spaceless(word)]
+def _stems(words: list[str]) -> frozenset[str]:
+    if "".join(words).isascii():
+        return frozenset([word[:_STEM] for word in words])
+    found = {word[:_STEM] for word in words if not has_spaceless(word)}
+    characters = [word for word in words if has_spaceless(word)]
     found.update(a + b for a, b in itertools.pairwise(characters))
     return frozenset(found or characters)
 

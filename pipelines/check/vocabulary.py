@@ -5,9 +5,9 @@ In: a list of words and phrases, as ``sensitive.lexicon`` has them ready. Out: e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from pipelines.check.passages import Passage, everything
+from pipelines.check.passages import Passage, all_text, everything, folded_text
 from pipelines.check.subject import LeafSubject
 from pipelines.sensitive.lexicon import Lexicon, find_phrases, find_unspaced, there
 from pipelines.text import has_spaceless, normalise
@@ -28,8 +28,8 @@ def mentions(leaf: LeafSubject, words: Lexicon) -> Iterator[tuple[Passage, int, 
 def _unspaced(leaf: LeafSubject) -> list[Passage]:
     """The passages that hold a script without spaces."""
     if "unspaced" not in leaf.memo:
-        texts = [passage for passage in everything(leaf) if not passage.text.isascii()]
-        leaf.memo["unspaced"] = [passage for passage in texts if has_spaceless(passage.text)]
+        some = () if all_text(leaf).isascii() else everything(leaf)
+        leaf.memo["unspaced"] = [passage for passage in some if has_spaceless(passage.text)]
     found: list[Passage] = leaf.memo["unspaced"]
     return found
 
@@ -37,16 +37,14 @@ def _unspaced(leaf: LeafSubject) -> list[Passage]:
 def _tokens(leaf: LeafSubject) -> frozenset[str]:
     """Every token of the leaf and its documents, normalised."""
     if "tokens" not in leaf.memo:
-        found: set[str] = set()
-        for passage in everything(leaf):
-            found.update(passage.text.casefold().split())
-        leaf.memo["tokens"] = frozenset(
-            token for rough in found for token in _cleaned(rough.strip(".,:;!?()\"'"))
-        )
+        leaf.memo["tokens"] = _normal(set(folded_text(leaf).split()))
     tokens: frozenset[str] = leaf.memo["tokens"]
     return tokens
 
 
-def _cleaned(rough: str) -> Sequence[str]:
-    """A run without spaces as normalised tokens; the quick way for nearly all."""
-    return (rough,) if rough.isascii() and rough.isalnum() else normalise(rough[:200]).split()
+def _normal(found: set[str]) -> frozenset[str]:
+    """Runs without spaces as normalised tokens; nearly all are that already."""
+    odd = [rough for rough in found if not (rough.isascii() and rough.isalnum())]
+    # All at once, and past the memory of `normalise`: no other text is this one.
+    rest = " ".join(rough.strip(".,:;!?()\"'")[:200] for rough in odd)
+    return frozenset(found.difference(odd).union(normalise.__wrapped__(rest).split()))

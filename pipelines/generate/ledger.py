@@ -27,8 +27,12 @@ class Book:
 
     def open(self, flow: Flow) -> None:
         """A line for each step, so that one no row reached is told too."""
-        for name in (*(step.name for step in flow.steps), ROW):
-            self.counts.setdefault((flow.name, name), dict.fromkeys(_COUNTS, 0))
+        for step in flow.steps:
+            self.begin(flow, step.name)
+
+    def begin(self, flow: Flow, step: str) -> None:
+        """A line for one step."""
+        self.counts.setdefault((flow.name, step), dict.fromkeys(_COUNTS, 0))
 
     def add(self, flow: Flow, step: str, **counts: int) -> None:
         line = self.counts[flow.name, step]

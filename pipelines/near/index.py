@@ -43,38 +43,56 @@ PLACES = 50
 BATCH = 2000
 SHOWN = 200
 ANSWER = 2000
+# Signatures lie scattered: to write those of one leaf touches a page for each. So a change of up to
+# ``SMALL`` texts leaves them together in `delta`, and in `gone` the texts whose signatures are to go. A
+# check of the whole tree puts all where it belongs, and any once ``WAITING`` signatures are there.
+SMALL = 1000
+WAITING = 10_000
 
 _KINDS: tuple[EntryKind, ...] = ("question", "grounded", "context")
 
 SCHEMA = """
 CREATE TABLE leaf(id INTEGER PRIMARY KEY, tree TEXT, path BLOB, digest TEXT, UNIQUE(tree, path));
-CREATE TABLE text(id INTEGER PRIMARY KEY, key INTEGER UNIQUE, kind INTEGER, exact INTEGER, first TEXT,
-  context TEXT, compared INTEGER DEFAULT 0);
+CREATE TABLE text(id INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER UNIQUE, kind INTEGER,
+  exact INTEGER, first TEXT, context TEXT, compared INTEGER DEFAULT 0);
 CREATE INDEX text_new ON text(id) WHERE compared = 0;
 CREATE TABLE item(leaf INTEGER, number INTEGER, text INTEGER, line INTEGER, col INTEGER, shown TEXT,
   answer TEXT, PRIMARY KEY(leaf, number)) WITHOUT ROWID;
 CREATE INDEX item_text ON item(text);
 CREATE TABLE signature(hash INTEGER, text INTEGER, PRIMARY KEY(hash, text)) WITHOUT ROWID;
+CREATE TABLE delta(hash INTEGER, text INTEGER, PRIMARY KEY(hash, text)) WITHOUT ROWID;
+CREATE TABLE gone(id INTEGER PRIMARY KEY, kind INTEGER, exact INTEGER, first TEXT, context TEXT);
 CREATE TABLE pair(a INTEGER, b INTEGER, PRIMARY KEY(a, b)) WITHOUT ROWID;
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT);
 """
 
-_NEW = """
-SELECT id, kind, exact, first, context FROM text WHERE compared = 0 AND id > ? ORDER BY id LIMIT ?
-"""
+_TEXT = "SELECT id, kind, exact, first, context FROM text"
+_WAITING = "SELECT count(*) FROM (SELECT 1 FROM delta LIMIT ?)"
+_NEW = f"{_TEXT} WHERE compared = 0 AND id > ? ORDER BY id LIMIT ?"
 
 # What is odd, a short text's words but one, says more than a run of three words: it counts twice.
 _CANDIDATES = """
-SELECT p.text, s.text FROM (
+WITH telling AS MATERIALIZED (
   SELECT hash FROM (SELECT DISTINCT hash FROM temp.probe) one WHERE (
-    SELECT count(*) FROM (SELECT 1 FROM signature s WHERE s.hash = one.hash LIMIT :common + 1)
-  ) BETWEEN 2 AND :common) telling
-CROSS JOIN temp.probe p ON p.hash = telling.hash
-CROSS JOIN signature s ON s.hash = telling.hash
-CROSS JOIN text t ON t.id = s.text
-WHERE s.text < p.text OR t.compared AND s.text != p.text
-GROUP BY p.text, s.text HAVING sum(1 + (s.hash & 1)) >= 2
-ORDER BY p.text, sum(1 + (s.hash & 1)) DESC, s.text
+    SELECT count(*) FROM (
+      SELECT 1 FROM signature s WHERE s.hash = one.hash AND s.text NOT IN (SELECT id FROM gone)
+      LIMIT :common + 1)
+  ) + (
+    SELECT count(*) FROM (
+      SELECT 1 FROM delta d WHERE d.hash = one.hash AND d.text NOT IN (SELECT id FROM gone)
+      LIMIT :common + 1)
+  ) BETWEEN 2 AND :common),
+mark AS (
+  SELECT s.hash AS hash, p.text AS mine, s.text AS other FROM telling
+  CROSS JOIN temp.probe p ON p.hash = telling.hash CROSS JOIN signature s ON s.hash = telling.hash
+  UNION ALL
+  SELECT d.hash, p.text, d.text FROM telling
+  CROSS JOIN temp.probe p ON p.hash = telling.hash
+  CROSS JOIN delta d ON d.hash = telling.hash)
+SELECT m.mine, m.other FROM mark m CROSS JOIN text t ON t.id = m.other
+WHERE m.other < m.mine OR t.compared AND m.other != m.mine
+GROUP BY m.mine, m.other HAVING sum(1 + (m.hash & 1)) >= 2
+ORDER BY m.mine, sum(1 + (m.hash & 1)) DESC, m.other
 """
 
 _TWINNED = """
@@ -148,7 +166,9 @@ class Index:
         """Forget the leaves of the checked tree that are not among ``paths``."""
         wanted = set(paths)
         gone = [LeafEntries(path, "", ()) for path in self.digests() if path not in wanted]
-        self.put(gone)
+        with self.transaction():
+            self.put(gone)
+            self._settle()
 
     def compare(self) -> int:
         """Compare each text that is new with all others; how many there were."""
@@ -160,7 +180,11 @@ class Index:
                 self._db.executemany("INSERT INTO temp.probe VALUES(?, ?)", sorted(marks))
                 total, last = total + len(rows), rows[-1][0]
             if total:
-                self._db.execute("INSERT INTO signature SELECT hash, text FROM temp.probe")
+                waiting = self._db.execute(_WAITING, (WAITING + 1,)).fetchone()[0]
+                if waiting > WAITING:
+                    self._settle()
+                table = "signature" if total > SMALL else "delta"
+                self._db.execute(f"INSERT INTO {table} SELECT hash, text FROM temp.probe")
                 self._db.executemany("INSERT OR IGNORE INTO pair VALUES(?, ?)", self._pairs())
                 self._db.execute("UPDATE text SET compared = 1 WHERE compared = 0")
         return total
@@ -262,18 +286,24 @@ class Index:
         for at in sorted(texts):
             if self._db.execute("SELECT 1 FROM item WHERE text = ? LIMIT 1", (at,)).fetchone():
                 continue
-            marks = [(mark, at) for mark in signatures(self._texts((at,))[at])]
-            self._db.executemany("DELETE FROM signature WHERE hash = ? AND text = ?", marks)
+            self._db.execute(f"INSERT INTO gone {_TEXT} WHERE id = ?", (at,))
             partners = self._db.execute("SELECT b FROM pair WHERE a = ?", (at,)).fetchall()
             both = [pair for (b,) in partners for pair in ((at, b), (b, at))]
             self._db.executemany("DELETE FROM pair WHERE a = ? AND b = ?", both)
             self._db.execute("DELETE FROM text WHERE id = ?", (at,))
 
+    def _settle(self) -> None:
+        """Empty ``delta`` and ``gone``: the signatures of new texts come in, those of others go."""
+        self._db.execute("INSERT INTO signature SELECT hash, text FROM delta")
+        self._db.execute("DELETE FROM delta")
+        for at, *row in self._db.execute("SELECT * FROM gone").fetchall():
+            marks = [(mark, at) for mark in signatures(_text(*row))]
+            self._db.executemany("DELETE FROM signature WHERE hash = ? AND text = ?", marks)
+        self._db.execute("DELETE FROM gone")
+
     def _texts(self, ids: Sequence[int]) -> dict[int, Text]:
         marks = ", ".join("?" * len(ids))
-        rows = self._db.execute(
-            f"SELECT id, kind, exact, first, context FROM text WHERE id IN ({marks})", ids
-        )
+        rows = self._db.execute(f"{_TEXT} WHERE id IN ({marks})", ids)
         return {at: _text(*row) for at, *row in rows}
 
     def _pairs(self) -> Iterator[tuple[int, int]]:

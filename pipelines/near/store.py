@@ -23,7 +23,7 @@ except ImportError:  # Windows: nobody else is waited for when a damaged index i
     fcntl = None  # type: ignore[assignment]
 
 # Raised when the schema, the keys or the signatures change.
-VERSION = 1
+VERSION = 2
 PATIENCE = 60.0
 
 Say = Callable[[str], None]

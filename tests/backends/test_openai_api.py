@@ -164,6 +164,19 @@ def test_what_a_server_refuses_to_be_told_is_found_out_once() -> None:
         assert not {"response_format", "seed", "max_tokens"} & body.keys()
 
 
+def test_what_a_flow_adds_is_left_out_as_well_and_never_asks_for_several_answers() -> None:
+    """A flow's own parameters go to the server, but for those that make one call another thing."""
+    more = {"seed": 7, "max_tokens": 5, "n": 3, "stream": True, "min_p": 0.1}
+    calls = [call(f"{n}", sampling=Sampling(0.5, 99, (), more)) for n in range(2)]
+    found, server = asked(refuses("seed", "max_tokens"), *calls)
+    assert found == [Answer("Hi.", 7, 3)] * 2
+    assert server.asked[0]["seed"] == 7
+    last = {"model", "messages", "temperature", "max_completion_tokens", "min_p"}
+    assert server.asked[-1].keys() == last
+    assert server.asked[-1]["max_completion_tokens"] == 5
+    assert len(server.asked) == 3 + 1
+
+
 def test_a_refusal_that_only_quotes_the_request_is_not_remembered() -> None:
     """The prompt of the first call is refused, with all of the request in the message."""
 

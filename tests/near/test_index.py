@@ -40,8 +40,12 @@ def told(index: Index, path: str) -> list[tuple[str, str, int]]:
 def rows(index: Index) -> dict[str, int]:
     """How many rows each table has."""
     tables = ("leaf", "text", "item", "signature", "pair")
+    index._db.execute("BEGIN")  # what waits in `delta` and `gone` is counted where it will be
+    index._settle()
     count = index._db.execute
-    return {name: count(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+    found = {name: count(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+    index._db.execute("ROLLBACK")
+    return found
 
 
 def test_relations(index: Index) -> None:
