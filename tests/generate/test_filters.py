@@ -61,6 +61,8 @@ def test_what_a_teacher_adds_is_told_among_the_rejects(tmp_path: Path) -> None:
     tree = taxonomy(tmp_path / "taxonomy")
 
     def say(call: Call) -> str:
+        if call.task == "examine_document":
+            return ""
         question = call.variables["question"]
         context = "[CONTEXT]\nThe tide.\n" if call.task == "vary_context" else ""
         blocks = [(question, "the tide"), (f"Once {question}", "Mail ada@lovelace.co.uk")]
