@@ -14,6 +14,7 @@ import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -242,11 +243,42 @@ def load_recipe(name: str) -> Recipe:
         reason = " ".join(str(error).split())
         raise RecipeError(f"The recipe {path} cannot be read: {reason}.") from error
     recipe = _build(Recipe, data, str(path), "")
+    for section, asked in (("teacher", recipe.teacher), ("judge", recipe.judge)):
+        wrong = _wrong_teacher(asked) if asked else ""
+        if wrong:
+            raise RecipeError(f"{path}: {section}.{wrong}")
     for number, entry in enumerate(recipe.mix.external if recipe.mix else ()):
         wrong = _wrong_source(entry)
         if wrong:
             raise RecipeError(f"{path}: mix.external[{number}]: {wrong}")
     return recipe
+
+
+def _wrong_teacher(asked: Teacher) -> str:
+    """What is wrong with how a teacher is reached; "" for nothing. Repeats nothing that may be a secret."""
+    if asked.key_env and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", asked.key_env):
+        return "key_env must be the name of an environment variable, in capitals, never the key itself."
+    if asked.concurrency < 1 or asked.timeout <= 0:
+        return "concurrency must be at least 1, and timeout more than 0 seconds."
+    wrong = wrong_url(asked.url) if asked.url else ""
+    return f"url {wrong}" if wrong else ""
+
+
+def wrong_url(url: str) -> str:
+    """What is wrong with a server's URL, said without it, as it may hold a secret; "" for nothing."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        return "must begin with http:// or https:// and a host."
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        return (
+            "may hold neither user, password, query nor fragment, since it is recorded: put the key "
+            "into an environment variable, and name that as key_env."
+        )
+    return ""
 
 
 def _wrong_source(entry: External) -> str:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from pipelines.errors import RecipeError
-from pipelines.recipe import EMBEDDED, Budget, External, load_recipe
+from pipelines.recipe import EMBEDDED, Budget, External, Teacher, load_recipe
 from pipelines.records import as_json
 
 FAST = Path(__file__).parent / "support" / "fast.yaml"
@@ -111,6 +111,66 @@ def test_a_section_that_may_be_left_out_is_read_where_it_stands(tmp_path: Path) 
         External("skills", 5, hub="a/b", file="c.jsonl", revision="0" * 40),
     )
     assert recipe.essence != plain.essence
+
+
+def test_teacher_and_judge_are_configured_apart_and_tell_who_answers(tmp_path: Path) -> None:
+    plain = load_recipe(str(FAST))
+    assert plain.judge is None
+    assert (plain.teacher.url, plain.teacher.key_env) == ("", "OPENAI_API_KEY")
+    judge = {"backend": "openai_api", "model": "judge", "revision": "7", "url": "http://b/v1",
+             "key_env": "JUDGE_KEY", "timeout": 30, "price_in": 1}  # fmt: skip
+    recipe = load_recipe(changed(tmp_path, "judge", judge))
+    assert recipe.teacher == plain.teacher
+    assert recipe.judge == Teacher(
+        "openai_api", "judge", "7", url="http://b/v1", key_env="JUDGE_KEY", timeout=30.0,
+        price_in=1.0,
+    )  # fmt: skip
+    assert (recipe.judge.name, plain.teacher.name) == ("judge", "extractive")
+    assert recipe.essence != plain.essence
+
+
+def test_another_address_or_pace_makes_no_other_model_and_another_endpoint_does(
+    tmp_path: Path,
+) -> None:
+    plain = load_recipe(str(FAST))
+    reached = {"url": "https://b/v1", "key_env": "", "concurrency": 3, "timeout": 9, "retries": 0,
+               "price_in": 1.5, "price_out": 2, "command": "serve"}  # fmt: skip
+    for key, value in reached.items():
+        other = load_recipe(changed(tmp_path, f"teacher.{key}", value))
+        assert getattr(other.teacher, key) == value
+        assert other.essence == plain.essence
+    for key, value in {"completions": "legacy", "context": 9000, "model": "m"}.items():
+        other = load_recipe(changed(tmp_path, f"teacher.{key}", value))
+        assert other.essence != plain.essence
+    legacy = load_recipe(changed(tmp_path, "teacher.completions", "legacy"))
+    assert legacy.teacher.stamp != plain.teacher.stamp
+
+
+@pytest.mark.parametrize("section", ["teacher", "judge"])
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("url", "localhost:1", "url must begin with http"),
+        ("url", "https://me:sk-secret@b/v1", "url may hold neither user"),
+        ("url", "https://b/v1?key=sk-secret", "url may hold neither user"),
+        ("key_env", "sk-secret", "key_env must be the name of an environment variable"),
+        ("key_env", "5ec4e7sk", "key_env must be the name of an environment variable"),
+        ("concurrency", 0, "concurrency must be at least 1"),
+        ("timeout", 0, "timeout more than 0"),
+        ("keyenv", "A", "unknown key {section}.keyenv"),
+        ("completions", "new", "it may be chat, legacy"),
+    ],
+)
+def test_how_a_teacher_is_reached_is_checked_before_anything_is_recorded(
+    tmp_path: Path, section: str, key: str, value: object, told: str
+) -> None:
+    asked = {"backend": "openai_api", "model": "m", "revision": "1", key: value}
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(changed(tmp_path, section, asked))
+    assert told.format(section=section) in str(caught.value)
+    assert section in str(caught.value)
+    assert "sk-secret" not in str(caught.value)
+    assert "5ec4e7sk" not in str(caught.value)
 
 
 HUB = {"phase": "skills", "rows": 5, "hub": "a/b"}

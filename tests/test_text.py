@@ -115,3 +115,26 @@ def test_similarity_is_symmetric_and_within_bounds(a: str, b: str) -> None:
 @given(st.text())
 def test_tokens_lose_nothing(raw: str) -> None:
     assert "".join(text.tokens(raw)) == text.normalise(raw).replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("told", "tokens"),
+    [
+        # What the tokenizers of Qwen, Mistral 7B (32,000 entries) and Mistral's Tekken make of it,
+        # the largest count of the three.
+        ("Приливы и отливы возникают из-за притяжения Луны и Солнца, действующего на водные массы "
+         "Земли, причём форма берега играет большую роль.", 54),
+        ("潮汐是由月球和太阳对地球水体的引力作用而产生的，海岸的形状也起着重要的作用。", 45),
+        ("潮汐は月と太陽の引力が地球の海水に作用することによって生じ、海岸の形状も大きな役割を果たす。", 55),
+        ("น้ำขึ้นน้ำลงเกิดจากแรงดึงดูดของดวงจันทร์และดวงอาทิตย์ที่กระทำต่อน้ำบนพื้นโลก", 77),
+    ],
+)  # fmt: skip
+def test_estimated_tokens_are_rather_too_many(told: str, tokens: int) -> None:
+    assert tokens <= text.estimate_tokens(told) <= 1.5 * tokens
+
+
+def test_an_estimate_needs_no_spaces_and_grows_with_the_text() -> None:
+    assert text.estimate_tokens("") == 0
+    for one in ("word ", "潮", "น้ำ", "د", "ы", "7", "🌊", "e\u0301", "\n"):
+        assert text.estimate_tokens(one) >= 1
+        assert text.estimate_tokens(one * 1000) >= 500

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from pipelines.errors import BackendError
-from pipelines.recipe import Teacher
+from pipelines.recipe import Teacher, wrong_url
 
 OPENAI = "https://api.openai.com/v1"
 LONGEST = 300  # characters of what others said
@@ -22,8 +22,8 @@ LONGEST = 300  # characters of what others said
 def base_url(teacher: Teacher) -> str:
     """Where the teacher is: the recipe's ``url``, else ``OPENAI_BASE_URL``, else OpenAI."""
     if teacher.url:
-        return sound_url(teacher.url, "The url in the recipe")
-    return sound_url(os.environ.get("OPENAI_BASE_URL") or OPENAI, "OPENAI_BASE_URL")
+        return _sound(teacher.url, "The url in the recipe")
+    return _sound(os.environ.get("OPENAI_BASE_URL") or OPENAI, "OPENAI_BASE_URL")
 
 
 def api_key(teacher: Teacher) -> str:
@@ -34,20 +34,11 @@ def api_key(teacher: Teacher) -> str:
     return key
 
 
-def sound_url(url: str, where: str) -> str:
-    """A base URL without its last slash. ``BackendError`` for one that is none or that holds a secret."""
-    try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound:
-        raise BackendError(f"{where} is no URL that begins with http:// or https:// and a host.")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise BackendError(
-            f"{where} may hold neither user, password, query nor fragment: a recipe is recorded. "
-            "Put the key into an environment variable, and name it as key_env."
-        )
+def _sound(url: str, where: str) -> str:
+    """A base URL without its last slash."""
+    wrong = wrong_url(url)
+    if wrong:
+        raise BackendError(f"{where} {wrong}")
     return url.rstrip("/")
 
 

@@ -7,7 +7,6 @@ E-mail, telephone, payment cards, bank accounts and identity numbers, the latter
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator
 
 from pipelines.check.about import About
@@ -15,9 +14,7 @@ from pipelines.check.passages import MOST, all_text, everything, place
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
-from pipelines.sensitive.personal import find_personal
-
-_DIGITS = re.compile(r"\d(?:[ ().\-/\u00a0\u2010-\u2013]*\d){6,}")
+from pipelines.sensitive.personal import find_personal, may_hold_people
 
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
@@ -26,8 +23,7 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
 
 
 def _people(leaf: LeafSubject) -> Iterator[Finding]:
-    text = all_text(leaf)
-    if "@" not in text and not _DIGITS.search(text):
+    if not may_hold_people(all_text(leaf)):
         return
     for passage in everything(leaf):
         if passage.at == ("created_by",):

@@ -264,9 +264,7 @@ async def _samples(
     samples: dict[str, Sample] = {}
     for flow in flows:
         passage = Passage(flow, leaf.content_hash, setting, teaching, book)
-        rows = await passage.through(first_rows(flow, leaf, split, read, teaching.recipe))
-        book.begin(flow, ROW)
-        for row in rows:
+        for row in await passage.through(first_rows(flow, leaf, split, read, teaching.recipe)):
             sample = _sample(flow, leaf, row, teaching.recipe)
             veto = teaching.vetoes.get(sample.id)
             if veto is not None:

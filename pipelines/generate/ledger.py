@@ -28,14 +28,13 @@ class Book:
     def open(self, flow: Flow) -> None:
         """A line for each step, so that one no row reached is told too."""
         for step in flow.steps:
-            self.begin(flow, step.name)
+            self._line(flow, step.name)
 
-    def begin(self, flow: Flow, step: str) -> None:
-        """A line for one step."""
-        self.counts.setdefault((flow.name, step), dict.fromkeys(_COUNTS, 0))
+    def _line(self, flow: Flow, step: str) -> dict[str, int]:
+        return self.counts.setdefault((flow.name, step), dict.fromkeys(_COUNTS, 0))
 
     def add(self, flow: Flow, step: str, **counts: int) -> None:
-        line = self.counts[flow.name, step]
+        line = self._line(flow, step)
         for name, count in counts.items():
             line[name] += count
 
@@ -64,9 +63,9 @@ class Book:
 
     def ledger(self, made: int, reused: int) -> Ledger:
         """All of it, checked."""
-        steps = tuple(
-            LedgerStep(flow, step, **counts) for (flow, step), counts in self.counts.items()
-        )
+        # By flow, and in each as its steps follow one another: leaves arrive in any order.
+        lines = sorted(self.counts.items(), key=lambda line: (line[0][0], line[0][1] == ROW))
+        steps = tuple(LedgerStep(flow, step, **counts) for (flow, step), counts in lines)
         ledger = Ledger(steps, made, reused)
         check_ledger(ledger)
         return ledger

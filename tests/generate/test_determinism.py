@@ -26,7 +26,7 @@ from pipelines.backends import Answer, Call, tagged
 from pipelines.errors import BackendError, CallError
 from pipelines.generate import engine
 from pipelines.generate.engine import Passage
-from pipelines.generate.ledger import Book
+from pipelines.generate.ledger import Book, ledger_json
 from pipelines.generate.steps import (
     Ask,
     Distinct,
@@ -151,7 +151,7 @@ def passed(steps: Sequence[Step], rows: int, seed: int, most: int) -> list[Json]
     assert told.steps[-1].kept == len(left)
     rejects = sorted(canonical_json(reject) for reject in book.rejects)
     plain = [[row.columns, row.order, row.calls] for row in left]
-    return [json.loads(canonical_json([plain, told.to_json()])), rejects]
+    return [json.loads(canonical_json([plain, ledger_json(told)])), rejects]
 
 
 @given(

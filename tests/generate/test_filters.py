@@ -61,9 +61,7 @@ def test_what_a_teacher_adds_is_told_among_the_rejects(tmp_path: Path) -> None:
     tree = taxonomy(tmp_path / "taxonomy")
 
     def say(call: Call) -> str:
-        if call.task == "examine_document":
-            return ""
-        question = call.variables["question"]
+        question = call.variables.get("question", call.task)  # exam questions name no seed
         context = "[CONTEXT]\nThe tide.\n" if call.task == "vary_context" else ""
         blocks = [(question, "the tide"), (f"Once {question}", "Mail ada@lovelace.co.uk")]
         return "".join(f"{context}[QUESTION]\n{q}\n[ANSWER]\n{a}\n[END]\n" for q, a in blocks)
