@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.findings import Severity
+from pipelines.generate.ledger import ROW
 from pipelines.generate.steps import Step
 from pipelines.records import Finding
 from pipelines.yaml_source import Source
@@ -81,6 +82,8 @@ class Draft:
         """One step more; its name tells it from every other in the ledger."""
         if any(step.name == other.name for other in self.steps):
             self.wrong(at, f"Two steps are called `{step.name}`.", "Give each a name of its own.")
+        if step.name == ROW:
+            self.wrong(at, f"The ledger's last line is called `{ROW}`.", "Call the step otherwise.")
         self.steps.append(step)
 
     def text(self, name: str, at: At) -> str | None:

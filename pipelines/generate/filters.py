@@ -100,6 +100,8 @@ FILTERS: dict[str, Callable[[Row, Setting], str]] = {
 READS: dict[str, tuple[str, ...]] = {
     "short_enough": ("question",),
     "no_control_token": ("question",),
+    "no_personal_data": ("question",),
+    "not_abusive": ("question",),
     "grounded": ("answer",),
     "not_an_exam_question": ("question",),
 }

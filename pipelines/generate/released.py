@@ -34,7 +34,7 @@ def drop_vetoed(out: Path, released: Mapping[str, Released], vetoes: Mapping[str
     ``GraftError`` where a leaf is left without a single row.
     """
     summary = json.loads((out / "summary.json").read_bytes())
-    rejects = (out / "rejects.jsonl").read_bytes().splitlines(keepends=True)
+    rejects: list[bytes] = []
     into = filtered = 0
     for content_hash, held in released.items():
         kept = []
@@ -56,7 +56,8 @@ def drop_vetoed(out: Path, released: Mapping[str, Released], vetoes: Mapping[str
     ledger["steps"].append(_line(into, filtered))
     (out / "ledger.json").write_bytes(pretty_json(ledger))
     (out / "summary.json").write_bytes(pretty_json(dict(sorted(summary.items()))))
-    (out / "rejects.jsonl").write_bytes(b"".join(sorted(rejects)))
+    with (out / "rejects.jsonl").open("ab") as stream:
+        stream.write(b"".join(sorted(rejects)))
 
 
 def _entry(held: Released, rows: int, data_hash: str) -> Json:

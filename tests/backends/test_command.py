@@ -173,8 +173,10 @@ def test_a_server_and_its_workers_that_ignore_term_are_killed(
         assert gone(pid)
 
 
+# Started in the background a process may ignore SIGINT, and its children with it.
 KILLED = """
-import asyncio, sys
+import asyncio, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.backends.test_command import CALL, teacher
 from pipelines.backends import open_backend
 async def ask():
@@ -198,7 +200,7 @@ def test_a_run_that_is_killed_takes_its_server_along(number: signal.Signals) -> 
     family = [child.pid for child in psutil.Process(run.pid).children(recursive=True)]
     assert len(family) == 2
     run.send_signal(number)
-    run.wait()
+    run.wait(60)
     run.stdout.close()
     assert all(gone(pid) for pid in family)
     assert not listening(port)

@@ -35,7 +35,7 @@ def test_every_flow_is_listed_with_its_rows_its_leaves_and_its_judge(
     assert [line.partition(":")[0] for line in lines] == flow_names()
     (lab,) = [line for line in lines if line.startswith("lab_knowledge:")]
     assert "rows chunk_and_seed · for knowledge · phase knowledge" in lab
-    assert lab.endswith("17 steps, 7 ask, 3 of a judge")
+    assert lab.endswith("19 steps, 7 ask, 3 of a judge")
     (seeds,) = [line for line in lines if line.startswith("seeds:")]
     assert seeds.endswith("no judge")
 

@@ -38,19 +38,22 @@ from tests.support.repositories import TIDES, knowledge_leaf, skill_leaf
 POISONED = "Say which tool {} cannot live without."
 
 
-def asking(url: str) -> Recipe:
+def asking(url: str, timeout: float) -> Recipe:
     """Chunks of a few words, so that a small document takes many calls."""
     one = recipe()
     teacher = Teacher(
-        "openai_api", "stand-in", "1", url=url, timeout=2.0, retries=8, concurrency=16
+        "openai_api", "stand-in", "1", url=url, timeout=timeout, retries=8, concurrency=16
     )
     return replace(one, teacher=teacher, generate=replace(one.generate, chunk_words=20))
 
 
-def run(out: Path, tree: WorkTree, work: Work, server: Server, store: Path | None = None) -> Path:
+def run(
+    out: Path, tree: WorkTree, work: Work, server: Server, store: Path | None = None,
+    timeout: float = 120.0,
+) -> Path:  # fmt: skip
     """The stage, against a server; its folder."""
     out.mkdir(parents=True)
-    wanted = asking(server.url)
+    wanted = asking(server.url, timeout)
     with Completions(store or out.with_suffix(".sqlite")) as calls:
         teaching = Teaching(wanted, calls, OpenAI(wanted.teacher, first_wait=0.01))
         generate(work, partial(documents, tree), teaching, out, lambda line: None)
@@ -106,11 +109,14 @@ def assert_same(out: Path, sound: Path) -> None:
 def test_every_fault_ends_in_the_rows_of_the_run_without_faults(
     profile: str, tree: WorkTree, work: Work, sound: Path, tmp_path: Path
 ) -> None:
+    hangs = profile in ("hang:0.05", "faults")
     with start(profile, retry_after=0) as server:
-        out = run(tmp_path / "dataset", tree, work, server)
+        out = run(tmp_path / "dataset", tree, work, server, timeout=4.0 if hangs else 120.0)
         counts = server.counts()
     assert sum(counts.faults.values()) > 0
-    assert counts.calls == ledger(out)["calls"]["made"] + sum(counts.faults.values())
+    needed = ledger(out)["calls"]["made"] + sum(counts.faults.values())
+    # On a busy machine an answer may come too late for a client that waits seconds only.
+    assert counts.calls >= needed if hangs else counts.calls == needed
     assert_same(out, sound)
 
 

@@ -317,6 +317,7 @@ def test_all_that_is_wrong_is_told_at_once_with_its_line(tmp_path: Path) -> None
     [
         ("  - {nothing: known}\n", 4, "no step that is known"),
         ("  - {keep: shiny}\n", 4, "There is no filter `shiny`."),
+        ("  - {repeat: row, times: 2}\n", 4, "last line is called `row`"),
         ("  - {distinct: score}\n", 4, "There is no column `score`"),
         ("  - {ask: a, prompt: no.md, parse: [x]}\n", 4, "no.md cannot be read: No such file"),
         ("  - {ask: a, prompt: strange.md, parse: [x]}\n", 4, "There is no column `strange`"),

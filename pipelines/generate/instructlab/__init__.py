@@ -25,7 +25,12 @@ from pipelines.records import Finding, Json, Kind
 from pipelines.yaml_source import Source
 
 BLOCKS = ASKING | RESHAPING
-FILTERS_AFTER = ("no_control_token", "not_an_exam_question")
+FILTERS_AFTER = (
+    "no_control_token",
+    "no_personal_data",
+    "not_abusive",
+    "not_an_exam_question",
+)
 
 
 def read_instructlab(
