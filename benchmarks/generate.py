@@ -86,26 +86,44 @@ def ideal(delays: Sequence[float]) -> float:
 
 
 def ours(given: Given) -> Iterator[str]:
-    """Our engine alone, several times: CPU, requests a second, share of the ideal."""
+    """Our engine alone, and by turns a bare client with as many requests: what the machine leaves."""
+    rows = given.rows * 3
     small = [engine("graft", sys.executable, FEW) for _ in range(given.rounds)]
-    large = [engine("graft", sys.executable, given.rows * 3) for _ in range(given.rounds)]
-    yield "| what | aim | median | all runs |"
-    yield "|---|---|---|---|"
-    calls = large[0].counts.calls
-    cpu = [marginal(few, many) for few, many in zip(small, large, strict=True)]
-    yield row(f"CPU a request, {calls} requests, ms", "≤ 1", cpu, 2)
-    rate = [found.counts.calls / found.seconds for found in large]
-    yield row(f"requests a second, {CONCURRENCY} in flight", "≥ 1,000", rate, 0)
-    server = [found.counts.cpu / found.counts.calls * 1e3 for found in large]
-    yield row("of the server: CPU a request, ms", "", server, 2)
+    both = _in_turns(given, rows, "zero")
+    yield "| what | aim | median | all runs | aiohttp alone, all runs |"
+    yield "|---|---|---|---|---|"
+    cpu = [marginal(few, many) for few, (many, _) in zip(small, both, strict=True)]
+    bare = [least.cost.told["cpu"] / least.counts.prompts * 1e3 for _, least in both]
+    yield row(f"CPU a request, {both[0][0].counts.calls} requests, ms", "≤ 1", cpu, 2, bare)
+    rate, bare = ([f.counts.calls / f.seconds for f in side] for side in zip(*both, strict=True))
+    yield row(f"requests a second, {CONCURRENCY} in flight", "≥ 1,000", rate, 0, bare)
+    server, bare = (
+        [found.counts.cpu / found.counts.calls * 1e3 for found in side]
+        for side in zip(*both, strict=True)
+    )
+    yield row("of the server: CPU a request, ms", "", server, 2, bare)
     for profile, told, aim in (("fixed", "200 ms", "≥ 95"), ("tail", "heavy tail", "≥ 91")):
-        found = [
-            engine("graft", sys.executable, given.rows * 3, profile) for _ in range(given.rounds)
-        ]
-        share = [turn.ideal / turn.seconds * 100 for turn in found]
-        yield row(f"share of the ideal at {told} ({found[0].ideal:.1f} s), %", aim, share, 1)
+        both = _in_turns(given, rows, profile)
+        share, bare = (
+            [f.ideal / f.seconds * 100 for f in side] for side in zip(*both, strict=True)
+        )
+        yield row(
+            f"share of the ideal at {told} ({both[0][0].ideal:.1f} s), %", aim, share, 1, bare
+        )
     yield row("start: wall time until imported, s", "", [f.cost.told["ready"] for f in small], 2)
-    yield row("memory at most, MB", "", [found.cost.memory for found in large], 0)
+    yield row("memory at most, MB", "", [many.cost.memory for many, _ in both], 0)
+
+
+def _in_turns(given: Given, rows: int, profile: str) -> list[tuple[Run, Run]]:
+    """Ours and the bare client."""
+    names = ("graft", "bare")
+    return [
+        (
+            engine(names[0], sys.executable, rows, profile),
+            engine(names[1], sys.executable, rows, profile),
+        )
+        for _ in range(given.rounds)
+    ]
 
 
 def peers(given: Given) -> Iterator[str]:
@@ -159,8 +177,8 @@ def marginal(few: Run, many: Run) -> float:
 
 def stage(given: Given) -> Iterator[str]:
     """The whole stage, from leaves to files, with a teacher in its own process."""
-    yield "| what | aim | median | all runs |"
-    yield "|---|---|---|---|"
+    yield "| what | aim | median | all runs | |"
+    yield "|---|---|---|---|---|"
     again = [_part("rerun", 100) for _ in range(given.rounds)]
     yield row("rerun: calls made again", "0", [turn["again"] for turn in again], 0)
     rate = [turn["rows"] / turn["seconds"] for turn in again]
@@ -170,7 +188,7 @@ def stage(given: Given) -> Iterator[str]:
     edited = _part("edit", 2)
     share = edited["again"] / edited["calls"] * edited["shown"]
     told = f"edit of one of {edited['shown']} shown seeds: {edited['again']} of {edited['calls']} calls"
-    yield f"| {told}, times 1/S | ≤ 1.1 | {share:.2f} | |"
+    yield f"| {told}, times 1/S | ≤ 1.1 | {share:.2f} | | |"
 
 
 def memory(given: Given) -> Iterator[str]:
@@ -190,10 +208,14 @@ def _part(name: str, leaves: int) -> dict[str, Any]:
     return run(words, limit=3600).told
 
 
-def row(what: str, aim: str, values: Sequence[float], digits: int) -> str:
-    """A line of a table: the median, and all."""
-    told = " ".join(f"{value:.{digits}f}" for value in values)
-    return f"| {what} | {aim} | {median(values):.{digits}f} | {told} |"
+def row(
+    what: str, aim: str, values: Sequence[float], digits: int, others: Sequence[float] = ()
+) -> str:
+    """A line of a table: the median, all runs, and all runs of what it is compared with."""
+    mine, theirs = (
+        " ".join(f"{value:.{digits}f}" for value in several) for several in (values, others)
+    )
+    return f"| {what} | {aim} | {median(values):.{digits}f} | {mine} | {theirs} |"
 
 
 SUBJECTS: dict[str, Callable[[Given], Iterator[str]]] = {

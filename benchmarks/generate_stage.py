@@ -43,8 +43,8 @@ class Scripted:
 
     async def answer(self, call: Call) -> Answer:
         self.asked += 1
-        words = call.variables.get("chunk", call.variables["answer"]).split()
-        fact = " ".join(words[:8])
+        known = call.variables
+        fact = " ".join((known.get("chunk") or known.get("answer") or "nothing").split()[:8])
         blocks = [
             f"[QUESTION]\nWhat does {call.key[:12]} say in line {number}?\n[ANSWER]\n{fact}\n[END]"
             for number in range(self.pairs)

@@ -32,10 +32,13 @@ def canonical_json(value: Any) -> bytes:
 
 
 def _plain(record: Any) -> dict[str, Any]:
-    """One level of a record or a mapping."""
+    """One level of a record or a mapping; ``TypeError`` for anything else, as JSON has it."""
+    fields = getattr(record, "__dataclass_fields__", None)
+    if fields is not None:
+        return {name: getattr(record, name) for name in fields}
     if isinstance(record, Mapping):
         return dict(record)
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+    raise TypeError(f"a {type(record).__name__} has no canonical form")
 
 
 # It asks only about what is not JSON already: a row is mostly plain text and lists.

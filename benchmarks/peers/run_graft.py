@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from pipelines.backends import Backend, open_backend  # noqa: E402
-from pipelines.generate import Teaching  # noqa: E402
+from pipelines.generate import LEAVES, Teaching  # noqa: E402
 from pipelines.generate.completions import Completions  # noqa: E402
 from pipelines.generate.engine import Passage  # noqa: E402
 from pipelines.generate.ledger import Book  # noqa: E402
@@ -27,7 +27,6 @@ from pipelines.generate.steps import Ask, Distinct, Flow, Keep, Row, Setting  # 
 from pipelines.recipe import Recipe, Teacher, load_recipe  # noqa: E402
 
 LEAF = 50  # rows of one leaf
-LEAVES = 8  # under way at once, as the stage has it
 
 
 def _blocks(pattern: re.Pattern[str], names: tuple[str, ...], text: str):

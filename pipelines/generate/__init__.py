@@ -37,7 +37,9 @@ from pipelines.records import Chunk, ExamSplit, Kind, Leaf, LeafData, Message, S
 from pipelines.vetoes import Veto
 
 VERSION = 2
-LEAVES = 8  # under way at once, so that the last calls of one leaf keep no other waiting
+# Under way at once: so many that small leaves, too, keep a server busy, and that the last calls of one
+# keep no other waiting.
+LEAVES = 32
 Say = Callable[[str], None]
 Read = Callable[[Leaf], Sequence[Document]]
 Work = Mapping[str, tuple[Leaf, ExamSplit]]

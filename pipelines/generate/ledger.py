@@ -31,7 +31,10 @@ class Book:
             self._line(flow, step.name)
 
     def _line(self, flow: Flow, step: str) -> dict[str, int]:
-        return self.counts.setdefault((flow.name, step), dict.fromkeys(_COUNTS, 0))
+        line = self.counts.get((flow.name, step))
+        if line is None:
+            line = self.counts[flow.name, step] = dict.fromkeys(_COUNTS, 0)
+        return line
 
     def add(self, flow: Flow, step: str, **counts: int) -> None:
         line = self._line(flow, step)
@@ -40,7 +43,11 @@ class Book:
 
     def passed(self, flow: Flow, step: str, into: int, kept: int) -> None:
         """Rows that went through a step which neither asks nor drops."""
-        self.add(flow, step, into=into, parsed=into, out=kept, kept=kept)
+        line = self._line(flow, step)  # each row comes by here for each filter: no detour
+        line["into"] += into
+        line["parsed"] += into
+        line["out"] += kept
+        line["kept"] += kept
 
     def dropped(self, flow: Flow, step: str, kind: str, reject: Reject) -> None:
         """One row that a step left out: ``kind`` is filtered or duplicate."""

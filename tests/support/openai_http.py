@@ -12,7 +12,7 @@ import json
 import time
 from array import array
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from aiohttp import web
@@ -41,6 +41,16 @@ class Refusal(Exception):
             "param": param,
             "code": code,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A sound request: its body, its endpoint, its chats, and the text that each is known by."""
+
+    asked: dict[str, Any]
+    kind: str
+    chats: list[list[Any]]
+    contents: list[str]
 
 
 class Site:
@@ -124,7 +134,7 @@ class Site:
         return response
 
     async def _answered(self, request: BaseRequest, kind: str) -> web.StreamResponse:
-        limit = self.settings.limit
+        began, limit = time.perf_counter(), self.settings.limit
         if limit and self.counts.in_flight > limit:
             message = f"Rate limit reached: at most {limit} requests at once."
             raise Refusal(429, message, code="rate_limit_exceeded")
@@ -133,8 +143,10 @@ class Site:
         self._sound(asked)
         chats = _chats(asked, kind)
         wanted = asked.get("response_format")
-        contents = [json.dumps([wanted, said]) for said in chats]
-        keys = [hashlib.blake2b(said.encode(), digest_size=16).hexdigest() for said in contents]
+        wish = Wish(asked, kind, chats, [json.dumps([wanted, said]) for said in chats])
+        keys = [
+            hashlib.blake2b(said.encode(), digest_size=16).hexdigest() for said in wish.contents
+        ]
         self.counts.prompts += len(chats)
         attempt = self.attempts[keys[0]]
         self.attempts.update(keys)
@@ -145,20 +157,16 @@ class Site:
             self.faults[fault] += 1
         if fault == "hang":
             await asyncio.sleep(3600)
-        if delay:
-            await asyncio.sleep(delay)
+        try:  # the answer is made first, so that the delay is all that the client waits for
+            sound = self._completion(wish, fault, attempt)
+        finally:
+            if (left := delay - (time.perf_counter() - began)) > 0:
+                await asyncio.sleep(left)
         if fault == "429":
             raise Refusal(429, "Rate limit reached for requests.", code="rate_limit_exceeded")
         if fault == "500":
             raise Refusal(500, "The server had an error while processing your request.")
-        content = contents[0] if len(contents) == 1 else "".join(contents)
-        if REFUSED in content:
-            message = "The prompt was refused by the content management policy."
-            raise Refusal(400, message, code="content_filter", param="prompt")
-        if ALWAYS_GARBAGE in content:
-            fault = "garbage"
-        body = self._completion(asked, chats, kind, fault, attempt)
-        return await _sent(request, body, fault)
+        return await _sent(request, sound, fault)
 
     def _sound(self, asked: dict[str, Any]) -> None:
         """Refuse what this server does not do."""
@@ -181,10 +189,17 @@ class Site:
             )
             raise Refusal(400, message, param="response_format")
 
-    def _completion(
-        self, asked: dict[str, Any], chats: list[list[Any]], kind: str, fault: str, attempt: int
-    ) -> bytes:
+    def _completion(self, wish: Wish, fault: str, attempt: int) -> bytes:
         """The body of a sound answer."""
+        asked, kind, chats = wish.asked, wish.kind, wish.chats
+        if fault in ("429", "500"):
+            return b""
+        content = "".join(wish.contents)
+        if REFUSED in content:
+            message = "The prompt was refused by the content management policy."
+            raise Refusal(400, message, code="content_filter", param="prompt")
+        if ALWAYS_GARBAGE in content:
+            fault = "garbage"
         count = asked.get("n", 1)
         most = asked.get("max_completion_tokens") or asked.get("max_tokens") or 0
         texts, read, written = [], 0, 0
