@@ -7,7 +7,8 @@
 TORCH_INDEX ?=
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install -c constraints.txt
+# Byte code is written when a module is first used: most of what is installed never is.
+PIP := $(BIN)/python -m pip install --no-compile -c constraints.txt
 
 # Idle OpenMP threads sleep instead of spinning: two processes on two cores would starve each other.
 export OMP_WAIT_POLICY := PASSIVE

@@ -142,7 +142,7 @@ def too_close(a: str, b: str) -> bool:
     True where they are similar (``NEAR``), or where one holds the whole other and at most as much
     again; never where their numbers differ: 'the year 1914' and 'the year 1918' are two questions.
     """
-    if sorted(_numbers(a)) != sorted(_numbers(b)):
+    if _numbers(a) != _numbers(b):
         return False
     return _similarity(a, b, NEAR) >= NEAR or _contained(a, b)
 
@@ -169,11 +169,17 @@ def _arranged(normal: str) -> str:
 
 @lru_cache(maxsize=16384)
 def _numbers(text: str) -> tuple[str, ...]:
-    return tuple(found for found in tokens(text) if any(map(str.isdigit, found)))
+    """The tokens with digits, in a fixed order."""
+    return tuple(sorted(found for found in tokens(text) if any(map(str.isdigit, found))))
+
+
+@lru_cache(maxsize=16384)
+def _spaced(text: str) -> tuple[int, str]:
+    """How many tokens, and the tokens with a space on each side."""
+    found = tokens(text)
+    return len(found), f" {' '.join(found)} "
 
 
 def _contained(a: str, b: str) -> bool:
-    short, long = sorted((tokens(a), tokens(b)), key=len)
-    if len(short) < CONTAINED_TOKENS or len(long) > 2 * len(short):
-        return False
-    return any(long[at : at + len(short)] == short for at in range(len(long) - len(short) + 1))
+    (few, short), (many, long) = sorted((_spaced(a), _spaced(b)))
+    return few >= CONTAINED_TOKENS and many <= 2 * few and short in long

@@ -7,7 +7,8 @@ fresh student about twice as fast as AdamW; in float32, because bfloat16 is emul
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -96,7 +97,8 @@ def train(
             break
         share = seen / total_tokens
         _set_rates(optimizers, peaks, min(1.0, (share + 0.002) / 0.02) * max(0.02, 1.0 - share))
-        states = inner.model(input_ids=batch.ids, use_cache=False).last_hidden_state
+        with _last_mlp_on_answers(inner.model, batch):
+            states = inner.model(input_ids=batch.ids, use_cache=False).last_hidden_state
         logits = head(states[batch.rows, batch.columns])
         each = functional.cross_entropy(logits, batch.targets, reduction="none")
         loss = (each * batch.weights).sum() / batch.weights.sum()
@@ -115,6 +117,29 @@ def train(
             say(f"train: {min(100, shown * 5)} % · step {step} · loss {losses[-1]:.3f}")
     tail = losses[-max(1, len(losses) // 10) :]
     return sum(tail) / len(tail) if tail else float("nan")
+
+
+@contextmanager
+def _last_mlp_on_answers(decoder: Any, batch: Batch) -> Iterator[None]:
+    """The last layer's MLP sees only positions whose state is read: the loss is the same.
+
+    Three tokens in four are a question's; with two layers that is a fifth of all multiplications.
+    """
+
+    def narrow(_: object, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return inputs[0][batch.rows, batch.columns].unsqueeze(0)
+
+    def widen(_: object, inputs: object, output: torch.Tensor) -> torch.Tensor:
+        whole = output.new_zeros((*batch.ids.shape, output.shape[-1]))
+        return whole.index_put((batch.rows, batch.columns), output.squeeze(0))
+
+    mlp = decoder.layers[-1].mlp
+    hooks = [mlp.register_forward_pre_hook(narrow), mlp.register_forward_hook(widen)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _set_rates(

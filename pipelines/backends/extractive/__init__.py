@@ -94,7 +94,7 @@ def _grammatical(variables: Variables, draws: int, rng: random.Random) -> list[t
 
 
 def _by_clause(
-    sentence: str, memory: Memory, title: list[str], rng: random.Random
+    sentence: str, memory: Memory, title: Sequence[str], rng: random.Random
 ) -> list[tuple[str, str]]:
     """One question for each part of the sentence's clauses, those that people seldom ask for seldom."""
     found: dict[str, str] = {}

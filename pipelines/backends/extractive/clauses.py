@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from pipelines.backends.extractive.tagging import Token, tokens, verb_forms
@@ -57,7 +58,9 @@ class Clause:
     main: bool = True
 
 
-def clauses(sentence: str) -> list[Clause]:
+# A chunk is asked about once a shown seed: its sentences come back and are read once.
+@lru_cache(maxsize=4096)
+def clauses(sentence: str) -> tuple[Clause, ...]:
     """What the sentence says, clause by clause, in order."""
     words = _lists_joined(tokens(sentence))
     found: list[Clause] = []
@@ -100,7 +103,7 @@ def clauses(sentence: str) -> list[Clause]:
             found.append(Clause(subject, group, (*loose, *before), tuple(right), main=main))
             loose = []
         antecedent = _last_noun(right) or subject
-    return found
+    return tuple(found)
 
 
 def _lists_joined(words: Sequence[Token]) -> list[Token]:

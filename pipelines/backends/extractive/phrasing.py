@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+from collections.abc import Sequence
 
 from pipelines.backends.extractive.reading import AUXILIARIES, FUNCTION, Fact, content_words, words
 
@@ -54,7 +55,7 @@ _FILLERS = (
 )
 
 
-def question(fact: Fact, setting: list[str], rng: random.Random) -> tuple[str, str]:
+def question(fact: Fact, setting: Sequence[str], rng: random.Random) -> tuple[str, str]:
     """One (question, answer) for ``fact``; ``setting`` are words that name what the text is about."""
     wh = _wh(fact, rng)
     answer = fact.answer.strip(" ,;:")
@@ -68,7 +69,7 @@ def question(fact: Fact, setting: list[str], rng: random.Random) -> tuple[str, s
 _OPENERS = frozenset("what which is was did are kind where of".split())
 
 
-def loose(asked: str, fact: Fact, setting: list[str], rng: random.Random) -> str:
+def loose(asked: str, fact: Fact, setting: Sequence[str], rng: random.Random) -> str:
     """The question ``asked`` with its opening kept and the rest said in the words around ``fact``."""
     opening = asked.rstrip("?").split()[: 2 if rng.random() < 0.7 else 1]
     said, _ = question(fact, setting, rng)
@@ -88,7 +89,7 @@ def shortened(asked: str, rng: random.Random, words: int = 13) -> str:
     return f"{' '.join(kept)}?"
 
 
-def _body(fact: Fact, setting: list[str], rng: random.Random) -> list[str]:
+def _body(fact: Fact, setting: Sequence[str], rng: random.Random) -> list[str]:
     """What follows the question word: words around the answer, in one of several styles."""
     before, after = fact.sentence[: fact.start], fact.sentence[fact.end :]
     if fact.asks == "clause":
@@ -150,11 +151,11 @@ def _keywords(before: str, after: str, rng: random.Random) -> list[str]:
     return spoken
 
 
-def _named(setting: list[str], rng: random.Random) -> list[str]:
+def _named(setting: Sequence[str], rng: random.Random) -> list[str]:
     """Words that say what the text is about, most of the time."""
     if not setting or rng.random() < 0.35:
         return []
-    kept = [word for word in setting if rng.random() < 0.7] or setting[:1]
+    kept = [word for word in setting if rng.random() < 0.7] or [setting[0]]
     return [rng.choice(("in", "of", "the", "at", "by")), *kept] if rng.random() < 0.6 else kept
 
 

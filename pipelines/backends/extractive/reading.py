@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -120,12 +121,14 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def content_words(text: str) -> list[str]:
+@lru_cache(maxsize=16384)
+def content_words(text: str) -> tuple[str, ...]:
     """The words that carry meaning, in order, function words and punctuation left out."""
-    return [word for word in words(text) if word[0].isalnum() and word.lower() not in FUNCTION]
+    return tuple(word for word in words(text) if word[0].isalnum() and word.lower() not in FUNCTION)
 
 
-def facts(sentence: str, limit: int = 4) -> list[Fact]:
+@lru_cache(maxsize=4096)
+def facts(sentence: str, limit: int = 4) -> tuple[Fact, ...]:
     """What can be asked about one sentence: at most ``limit`` spans, the surest kinds first."""
     found: list[Fact] = []
     taken: set[tuple[int, int]] = set()
@@ -143,7 +146,7 @@ def facts(sentence: str, limit: int = 4) -> list[Fact]:
             continue
         taken.add((fact.start, fact.end))
         found.append(fact)
-    return found[:limit]
+    return tuple(found[:limit])
 
 
 def _dates(sentence: str) -> list[Fact]:
