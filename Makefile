@@ -7,12 +7,13 @@
 TORCH_INDEX ?=
 PYTHON ?= python3
 BIN := .venv/bin
-# Byte code is written when a module is first used: most of what is installed never is.
+# Byte code is written for what is imported, which is little of what is installed.
 PIP := $(BIN)/python -m pip install --no-compile -c constraints.txt
 
 # Idle OpenMP threads sleep instead of spinning: two processes on two cores would starve each other.
 export OMP_WAIT_POLICY := PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
 .PHONY: help setup setup-all test test-all check fix docs demo bench bench-leaves bench-generate clean
@@ -41,6 +42,7 @@ setup-all: .venv/.all
 	@echo "Installing torch and the pipelines' libraries into .venv (once, a few minutes)"
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 	$(PIP) --quiet --editable '.[pipelines,author]'
+	@$(BIN)/python -c 'import pipelines.backends.local, pipelines.run, pipelines.train'
 	@touch $@
 
 .venv/.all: .venv/.pipelines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 
@@ -13,7 +14,7 @@ from transformers import LlamaForCausalLM
 
 from pipelines.errors import TrainError
 from pipelines.train.data import Batch, batches, encode
-from pipelines.train.loop import Muon, _orthogonal, scratch_optimizers, train
+from pipelines.train.loop import Muon, _last_mlp_on_answers, _orthogonal, scratch_optimizers, train
 from pipelines.train.student import fresh_model
 from tests.train.support import recipe, rows, tokenizer
 
@@ -147,3 +148,19 @@ def test_a_fresh_student_follows_from_its_seed() -> None:
     first, again, other = model(3).state_dict(), model(3).state_dict(), model(4).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["model.embed_tokens.weight"], other["model.embed_tokens.weight"])
+
+
+def test_the_last_mlp_sees_answers_alone_and_the_gradients_are_those_of_the_whole() -> None:
+    batch = next(steps())
+    found = []
+    student = model()
+    for context in (nullcontext(), _last_mlp_on_answers(student.model, batch)):
+        student.zero_grad()
+        with context:
+            states = student.model(input_ids=batch.ids).last_hidden_state
+        logits = student.lm_head(states[batch.rows, batch.columns])
+        functional.cross_entropy(logits, batch.targets).backward()
+        found.append([p.grad.clone() for p in student.parameters() if p.grad is not None])
+    for whole, narrow in zip(*found, strict=True):
+        assert torch.allclose(whole, narrow, atol=1e-5)
+    assert not student.model.layers[-1].mlp._forward_hooks

@@ -177,6 +177,20 @@ def test_without_old_rows_nothing_is_replayed(
     assert seen == {"d": 3}
 
 
+def test_embeddings_move_as_far_as_the_use_of_their_token_is_new(
+    base: Path, tmp_path: Path
+) -> None:
+    continued(base, None, tmp_path / "out")
+    start = load_file(base / "model.safetensors")["model.embed_tokens.weight"]
+    saved = load_file(tmp_path / "out" / "adapter_model.safetensors")
+    (moved,) = [rows for name, rows in saved.items() if "embed_tokens" in name]
+    distance = (moved - start).norm(dim=1)
+    ids = AutoTokenizer.from_pretrained(base)
+    new, both, never = (set(ids(text)["input_ids"]) for text in ("fjord", "What is part", "delta"))
+    assert distance[list(never - new - both)].max() == 0
+    assert distance[list(new - both)].min() > 1.5 * distance[list(both)].max() > 0
+
+
 def test_nothing_to_train_on_is_one_sentence(base: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match="no row to train release zero on"):
         bootstrap({"a": []}, recipe(), tmp_path, quiet)
