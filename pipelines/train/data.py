@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from pipelines.errors import TrainError
-from pipelines.records import Json, Message, as_json
+from pipelines.records import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,10 @@ def encode(
 
     A row over ``longest`` tokens is refused by name: silent truncation trains on nothing.
     """
-    talks = [as_json(messages) for messages, _ in conversations]
+    talks = [
+        [{"role": turn.role, "content": turn.content} for turn in messages]
+        for messages, _ in conversations
+    ]
     prompts = _rendered(tokenizer, [turns[:-1] for turns in talks], prompt=True)
     wholes = _rendered(tokenizer, talks, prompt=False)
     if not all(map(str.startswith, wholes, prompts)):
@@ -72,7 +75,7 @@ def encode(
 
 
 def _rendered(
-    tokenizer: PreTrainedTokenizerBase, talks: Sequence[Sequence[Json]], prompt: bool
+    tokenizer: PreTrainedTokenizerBase, talks: Sequence[list[dict[str, str]]], prompt: bool
 ) -> list[str]:
     """All conversations by the chat template at once: a call each would cost more than rendering."""
     if not talks:
