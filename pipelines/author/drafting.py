@@ -17,7 +17,7 @@ from pipelines.author.leaf import LEAST_PAIRS, LEAST_SEEDS, NewSeed
 from pipelines.author.scalars import laid_out, refuse_unwritable, tidy
 from pipelines.backends import Call
 from pipelines.backends.extractive.choosing import best
-from pipelines.backends.tagged import parse
+from pipelines.backends.tagged import parse, spoken
 from pipelines.documents import Document, chunks
 from pipelines.errors import GraftError
 from pipelines.recipe import Teacher
@@ -50,7 +50,7 @@ def draft(document: Document, teacher: Teacher, answers: Answers, wanted: int = 
     for words in _SIZES:
         pieces = [chunk for chunk in chunks(document, words) if _is_prose(chunk.text)]
         calls = [_call(chunk, teacher) for chunk in pieces]
-        proposed = [parse(answer, ("question", "answer"))[0] for answer in answers(calls)]
+        proposed = [parse(spoken(answer), ("question", "answer"))[0] for answer in answers(calls)]
         found = list(_seeds(pieces, proposed))
         if len(found) >= min(wanted, CONTEXTS):
             break

@@ -9,6 +9,16 @@ import re
 from collections.abc import Sequence
 
 
+def spoken(text: str) -> str:
+    """The answer without the reasoning that some models write first, ``<think>…</think>``, of which a
+    chat template may have given the opening mark. Reasoning that was cut off leaves nothing."""
+    before, closed, after = text.partition("</think>")
+    thinks = before.lstrip().startswith("<think>")
+    if closed:
+        return after if thinks or "<think>" not in before else text
+    return "" if thinks else text
+
+
 def parse(text: str, tags: Sequence[str]) -> tuple[list[dict[str, str]], list[str]]:
     """The tagged blocks of ``text`` as fields, and the raw blocks that could not be read.
 

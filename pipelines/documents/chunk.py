@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from pipelines import text
 from pipelines.records import Chunk
 
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
@@ -41,6 +42,10 @@ class Document:
     title: str
 
 
+# How long a piece is, 1 being as long as a chunk may get.
+_Size = Callable[[str], float]
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
     """Characters ``start:end`` of a text. ``whole`` is code or a table; only ``prose`` is split."""
@@ -52,17 +57,21 @@ class _Block:
     level: int = 0
 
 
-def chunks(document: Document, words: int) -> list[Chunk]:
-    """``document`` in pieces of at most ``words`` words, each below one heading.
+def chunks(document: Document, words: int, tokens: float = math.inf) -> list[Chunk]:
+    """``document`` in pieces of at most ``words`` words and ``tokens`` tokens, each below one heading.
 
     Paragraphs are kept whole, and joined while they fit; a longer one is split at the ends of its
     sentences. Tables, code and single sentences stay whole, so that a piece with one may be longer;
-    only a sentence of more than twice ``words`` is cut between words. Each character of a script
-    without spaces counts as half a word. Nothing but headings and rules is left out, and
-    ``document.text[chunk.start:chunk.end] == chunk.text``.
+    only a sentence of more than twice as much is cut between words. Each character of a script
+    without spaces counts as half a word; tokens are estimated, rather too high. Nothing but headings
+    and rules is left out, and ``document.text[chunk.start:chunk.end] == chunk.text``.
     """
+
+    def size(piece: str) -> float:
+        return max(text.count_words(piece) / words, text.estimate_tokens(piece) / tokens)
+
     found: list[Chunk] = []
-    for heading, start, end in _spans(document.text, words):
+    for heading, start, end in _spans(document.text, size):
         piece = document.text[start:end]
         chunk = Chunk(document.path, len(found), start, end, heading, piece, document.title)
         found.append(chunk)
@@ -74,7 +83,7 @@ def title_of(content: str, path: str) -> str:
     return next(titles, posixpath.splitext(posixpath.basename(path))[0])
 
 
-def _spans(content: str, words: int) -> Iterator[tuple[str, int, int]]:
+def _spans(content: str, size: _Size) -> Iterator[tuple[str, int, int]]:
     """(heading, start, end) of each chunk."""
     heading = ""
     open_at: tuple[int, int] | None = None
@@ -85,8 +94,8 @@ def _spans(content: str, words: int) -> Iterator[tuple[str, int, int]]:
             open_at = None
             heading = block.heading if block.kind == "heading" else heading
             continue
-        for start, end in _pieces(content, block, words):
-            if open_at and text.count_words(content[open_at[0] : end]) <= words:
+        for start, end in _pieces(content, block, size):
+            if open_at and size(content[open_at[0] : end]) <= 1:
                 open_at = open_at[0], end
                 continue
             if open_at:
@@ -96,16 +105,16 @@ def _spans(content: str, words: int) -> Iterator[tuple[str, int, int]]:
         yield heading, *open_at
 
 
-def _pieces(content: str, block: _Block, words: int) -> Iterator[tuple[int, int]]:
+def _pieces(content: str, block: _Block, size: _Size) -> Iterator[tuple[int, int]]:
     """The block itself, or a long paragraph's sentences, or parts of a sentence without end."""
-    if block.kind == "whole" or text.count_words(content[block.start : block.end]) <= words:
+    if block.kind == "whole" or size(content[block.start : block.end]) <= 1:
         yield block.start, block.end
         return
     for start, end in _sentences(content, block.start, block.end):
-        if text.count_words(content[start:end]) <= 2 * words:
+        if size(content[start:end]) <= 2:
             yield start, end
         else:
-            yield from _parts(content, start, end, words)
+            yield from _parts(content, start, end, size)
 
 
 def _sentences(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -122,14 +131,14 @@ def _sentences(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _parts(content: str, start: int, end: int, words: int) -> Iterator[tuple[int, int]]:
-    """Spans of at most ``words`` words (of one word at least), cut at spaces, or between
+def _parts(content: str, start: int, end: int, size: _Size) -> Iterator[tuple[int, int]]:
+    """Spans that are no longer than a chunk (of one word at least), cut at spaces, or between
     characters where a script has none."""
     opened = start
     reached = start
     for match in _RUN.finditer(content, start, end):
         for stop in _steps(content, match.start(), match.end()):
-            if reached > opened and text.count_words(content[opened:stop]) > words:
+            if reached > opened and size(content[opened:stop]) > 1:
                 yield from _stripped(content, opened, reached)
                 opened = reached
             reached = stop

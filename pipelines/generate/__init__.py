@@ -34,9 +34,10 @@ from pipelines.generate.readable import Readable
 from pipelines.generate.steps import Ask, Flow, Origin, Row, Setting, unjudged
 from pipelines.recipe import Flows, Recipe
 from pipelines.records import Chunk, ExamSplit, Kind, Leaf, LeafData, Message, Sample
+from pipelines.text import estimate_tokens
 from pipelines.vetoes import Veto
 
-VERSION = 2
+VERSION = 3
 # Under way at once: so many that small leaves, too, keep a server busy, and that the last calls of one
 # keep no other waiting.
 LEAVES = 32
@@ -93,7 +94,7 @@ class Teaching:
 
     async def answer(self, step: Ask, call: Call) -> Answer:
         judge = self.judge if step.role == "judge" else None
-        answer = await self.store.answer(call, Readable(judge or self.teacher, step.parse))
+        answer = await self.store.answer(call, Readable(judge or self.teacher, step.read))
         if self.watch is not None:
             self.watch.answered()
         return answer
@@ -224,7 +225,8 @@ def data_key(recipe: Recipe) -> str:
     }
     who = [recipe.teacher.essence, recipe.judge and recipe.judge.essence]
     amounts = replace(recipe.generate, flows=Flows())  # a flow's name or path alters no row
-    return digest([VERSION, CHUNKER_VERSION, versions(), flows, who, amounts])
+    longest = recipe.student.positions
+    return digest([VERSION, CHUNKER_VERSION, versions(), flows, who, amounts, longest])
 
 
 async def _asked(
@@ -269,8 +271,14 @@ async def _samples(
         for row in await passage.through(first_rows(flow, leaf, split, read, teaching.recipe)):
             sample = _sample(flow, leaf, row, teaching.recipe)
             veto = teaching.vetoes.get(sample.id)
+            length = sum(estimate_tokens(turn.content) + 2 for turn in sample.messages)
             if veto is not None:
                 book.no_row(flow, sample, "filtered", veto.told)
+            elif length > teaching.recipe.student.positions:
+                told = (
+                    f"about {length} tokens; the student holds {teaching.recipe.student.positions}"
+                )
+                book.no_row(flow, sample, "filtered", told)
             elif sample.id in samples:
                 book.no_row(flow, sample, "duplicate", "another flow gave the same row")
             else:
@@ -303,7 +311,8 @@ def _first_rows(
                 source = "\n".join((seed.context, pair.question, pair.answer))
                 yield Row(values, Origin(seed.id, source=source))
         return
-    pieces = [c for d in read(leaf) for c in chunks(d, recipe.generate.chunk_words)]
+    limits = (recipe.generate.chunk_words, _chunk_tokens(recipe))
+    pieces = [chunk for document in read(leaf) for chunk in chunks(document, *limits)]
     if flow.rows == "chunk":
         for chunk in pieces:
             values = of_chunk(leaf, chunk, recipe.generate.exam_questions)
@@ -315,6 +324,13 @@ def _first_rows(
         for seed in shown:
             values = of_chunk_and_seed(leaf, chunk, seed, phrasings)
             yield Row(values, _origin(chunk, seed.id))
+
+
+def _chunk_tokens(recipe: Recipe) -> float:
+    """What leaves room for question and answer in the student's window, and for examples too in the
+    teacher's."""
+    teacher = recipe.teacher.context / 2 if recipe.teacher.context else math.inf
+    return min(0.75 * recipe.student.positions, teacher)
 
 
 def _origin(chunk: Chunk, seed: str = "") -> Origin:

@@ -159,7 +159,7 @@ class Passage:
             self.book.rejects.append(self._reject(step, str(error), row))
             return None
         key = call.key
-        good, bad = step.parse(text)
+        good, bad = step.read(text)
         self.book.add(
             self.flow, step.name, out=len(good) + len(bad), kept=len(good), filtered=len(bad)
         )

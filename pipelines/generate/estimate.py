@@ -142,7 +142,7 @@ class Estimator:
             return
         count.stored += 1
         if asks_again:
-            for columns in step.parse(answer.text)[0]:
+            for columns in step.read(answer.text)[0]:
                 made = replace(row, columns={**row.columns, **columns})
                 self._follow(made, rest, count)
 
@@ -219,5 +219,5 @@ def _mean(step: Ask, answers: Sequence[Answer]) -> tuple[float, float] | None:
     if not answers:
         return None
     tokens = [one.completion_tokens or estimate_tokens(one.text) for one in answers]
-    blocks = [len(step.parse(one.text)[0]) for one in answers]
+    blocks = [len(step.read(one.text)[0]) for one in answers]
     return sum(tokens) / len(answers), sum(blocks) / len(answers)

@@ -20,13 +20,13 @@ class Readable:
     """``backend``, with tokens of all that was asked added up."""
 
     backend: Backend
-    parse: Parser
+    read: Parser
 
     async def answer(self, call: Call) -> Answer:
         """The first answer that can be read in part, or the last."""
         given = await self.backend.answer(call)
         for _ in range(AGAIN):
-            if not given.text.strip() or self.parse(given.text)[0]:
+            if not given.text.strip() or self.read(given.text)[0]:
                 break
             further = await self.backend.answer(call)
             same = further.text == given.text

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from pipelines.backends import Sampling
+from pipelines.backends.tagged import spoken
 from pipelines.records import Json, Message
 from pipelines.text import normalise
 
@@ -83,6 +84,10 @@ class Ask:
     samples: int = 1
     sampling: Sampling = field(default_factory=Sampling)
     schema: Json | None = None
+
+    def read(self, text: str) -> tuple[list[dict[str, str]], list[str]]:
+        """The rows of an answer, and raw what could not be read; its reasoning is none of it."""
+        return self.parse(spoken(text))
 
     def drawn(self, sample: int) -> Sampling:
         """How the sample of that number is drawn: a fixed seed moves on, or all would be the same."""

@@ -57,6 +57,9 @@ def bootstrap(rows: Conversations, recipe: Recipe, out: Path, say: Say) -> None:
     tokenizer = train_tokenizer(texts, recipe.student.vocabulary)
     model = fresh_model(recipe.student, tokenizer, recipe.seed)
     encoded = encode(tokenizer, [(row, 1.0) for row in order], recipe.student.positions)
+    _tell_left_out(len(order) - len(encoded), recipe, say)
+    if not encoded:
+        raise TrainError(f"No row fits the student's {recipe.student.positions} tokens.")
     shape = recipe.bootstrap
 
     def forever() -> Iterator[Batch]:
@@ -69,7 +72,7 @@ def bootstrap(rows: Conversations, recipe: Recipe, out: Path, say: Say) -> None:
     loss = train(model, optimizers, forever(), shape.tokens, say)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    _write_record(out, {"rows": len(order), "tokens": shape.tokens, "loss": round(loss, 4)})
+    _write_record(out, {"rows": len(encoded), "tokens": shape.tokens, "loss": round(loss, 4)})
 
 
 def adapt(
@@ -106,8 +109,12 @@ def adapt(
     }
     tokens = {h: sum(len(row.ids) for row in found) for h, found in encoded.items()}
     if not any(tokens.values()):
-        raise TrainError("There is no row to train on: the changed leaves gave none.")
-    seen = {content_hash: len(found) for content_hash, found in new.items()}
+        raise TrainError(
+            "There is no row to train on: the changed leaves gave none, or none that fits the student's "
+            f"{recipe.student.positions} tokens."
+        )
+    seen = {content_hash: len(found) for content_hash, found in encoded.items()}
+    _tell_left_out(sum(map(len, new.values())) - sum(seen.values()), recipe, say)
     shares = _shares(old, tokens, corrected, recipe)
     fresh = [row for found in encoded.values() for row in found]
     epochs = [
@@ -134,6 +141,14 @@ def adapt(
     _save(model, recipe.student.id, out)
     _write_record(out, {"rows": len(fresh), "tokens": total, "loss": round(loss, 4), "seen": seen})
     return seen
+
+
+def _tell_left_out(rows: int, recipe: Recipe, say: Say) -> None:
+    if rows:
+        say(
+            f"train: {rows} rows are left out, longer than the student's "
+            f"{recipe.student.positions} tokens; a larger student.positions would take them"
+        )
 
 
 def _newness(new: Sequence[Encoded], old: Sequence[Encoded], vocabulary: int) -> torch.Tensor:

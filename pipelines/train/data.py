@@ -46,7 +46,7 @@ def encode(
 ) -> list[Encoded]:
     """Token ids of each (messages, weight); the last message is the assistant's.
 
-    A row over ``longest`` tokens is refused by name: silent truncation trains on nothing.
+    A row over ``longest`` tokens is left out, for the caller to tell: a cut one would teach half an answer.
     """
     talks = [
         [{"role": turn.role, "content": turn.content} for turn in messages]
@@ -64,13 +64,9 @@ def encode(
     ids = tokenizer(wholes, add_special_tokens=False)["input_ids"]
     starts = [len(p) for p in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
     rows = []
-    for whole, row, start, (_, weight) in zip(wholes, ids, starts, conversations, strict=True):
-        if len(row) > longest:
-            raise TrainError(
-                f"A row of {len(row)} tokens does not fit the student's {longest}: {whole[:80]!r}…. "
-                "Shorten its leaf or raise student.positions."
-            )
-        rows.append(Encoded(tuple(row), start, weight))
+    for row, start, (_, weight) in zip(ids, starts, conversations, strict=True):
+        if len(row) <= longest:
+            rows.append(Encoded(tuple(row), start, weight))
     return rows
 
 

@@ -33,6 +33,16 @@ def test_headings_are_set_and_are_not_text() -> None:
     assert (first.index, second.index, first.title) == (0, 1, "A")
 
 
+def test_a_chunk_fits_the_tokens_too() -> None:
+    content = "2,147,483,647 and 3.14159265358979. " * 12
+    whole = Document("a.md", content, "A")
+    assert len(chunks(whole, 100)) == 1
+    pieces = chunks(whole, 100, 60)
+    assert len(pieces) > 1
+    assert all(text.estimate_tokens(piece.text) <= 60 for piece in pieces)
+    assert " ".join(piece.text for piece in pieces) == content.strip()
+
+
 def test_underlined_headings_and_closed_ones() -> None:
     content = "Title\n=====\n\nOne.\n\nPart\n----\nTwo.\n\n### Third ###\nThree.\n"
     assert [(chunk.heading, chunk.text) for chunk in cut(content)] == [

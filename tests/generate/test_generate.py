@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from pipelines.backends import Call
 from pipelines.documents import chunks, documents
 from pipelines.errors import GraftError
 from pipelines.exam import items
-from pipelines.generate import data_key, read_summary
+from pipelines.generate import Teaching, data_key, generate, read_summary
+from pipelines.generate.completions import Completions
 from pipelines.generate.flow import FLOWS, load_flow
 from pipelines.generate.ledger import check_ledger
 from pipelines.leaves import WorkTree, document_text
@@ -135,6 +138,23 @@ def test_a_span_resolves_to_the_document_s_text(made: Path, tree: WorkTree, work
     for row in rows(made):
         if row["phase"] != "knowledge":
             assert (row["document"], row["span"], row["chunk"]) == ("", None, None)
+
+
+def test_a_row_that_the_student_cannot_hold_is_rejected_with_its_length(
+    tree: WorkTree, work: Work, made: Path, tmp_path: Path
+) -> None:
+    small = replace(recipe(), student=replace(recipe().student, positions=30))
+    (tmp_path / "out").mkdir()
+    with Completions(tmp_path / "calls.sqlite") as store:
+        teaching = Teaching(small, store, Teacher())
+        generate(work, partial(documents, tree), teaching, tmp_path / "out", lambda line: None)
+    rejects = [
+        r for r in lines(tmp_path / "out" / "rejects.jsonl") if "student holds 30" in r["reason"]
+    ]
+    assert rejects
+    assert all(re.match(r"about \d+ tokens; ", reject["reason"]) for reject in rejects)
+    assert 0 < len(rows(tmp_path / "out")) < len(rows(made))
+    assert data_key(small) != data_key(recipe())
 
 
 def test_no_exam_seed_is_in_any_prompt_or_row(tree: WorkTree, work: Work, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pipelines.backends.tagged import parse
 from pipelines.generate.filters import FILTERS, LONGEST
-from pipelines.generate.steps import Distinct, Origin, Row, Setting
+from pipelines.generate.parsers import whole
+from pipelines.generate.steps import Ask, Distinct, Origin, Row, Setting
 
 TAGS = ("question", "answer")
 WORD = st.text(st.sampled_from("abc 12?é日\n"), min_size=1, max_size=12).filter(str.strip)
@@ -62,6 +63,24 @@ def test_each_broken_block_is_given_back_raw(form: str) -> None:
     good, bad = parse(GOOD.format(q="Why?", a="So.") + broken, TAGS)
     assert good == [{"question": "Why?", "answer": "So."}]
     assert bad == [broken.replace("[END]", "").strip()]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>\n[QUESTION] of what? [END]\n</think>\nThat.", "That."),
+        ("Hm, first the year.\n</think>\n\nThat.", "That."),
+        ("  <think></think>That.", "That."),
+        ("<think>Which one was it", ""),
+        ("Say <think>, then </think>.", "Say <think>, then </think>."),
+        ("That.", "That."),
+    ],
+)
+def test_reasoning_before_an_answer_is_not_read(text: str, answer: str) -> None:
+    step = Ask("ask", (), lambda _: (), whole("said"))
+    good, bad = step.read(text)
+    assert [found["said"] for found in good] == ([answer] if answer else [])
+    assert bad == []
 
 
 def test_an_answer_cut_off_before_its_end_is_no_answer() -> None:

@@ -52,14 +52,14 @@ def test_earlier_turns_of_an_assistant_are_prompt_alone() -> None:
     assert TOKENS.decode([*row.ids[row.answer :]]) == "Two.<|end|>"
 
 
-def test_a_row_too_long_is_refused_by_name_and_one_that_fits_is_not() -> None:
+def test_a_row_too_long_is_left_out_whole_and_one_that_fits_is_not() -> None:
+    short = talk("Short?", "Yes.")
     long = talk("Recite the whole ballad of the river.", "verse " * 50)
     length = len(encode(TOKENS, [(long, 1.0)], 10**6)[0].ids)
     assert len(encode(TOKENS, [(long, 1.0)], length)[0].ids) == length
-    with pytest.raises(TrainError, match="Recite the whole ballad") as caught:
-        encode(TOKENS, [(talk("Short?", "Yes."), 1.0), (long, 1.0)], length - 1)
-    assert f"A row of {length} tokens" in str(caught.value)
-    assert str(length - 1) in str(caught.value)
+    assert encode(TOKENS, [(short, 1.0), (long, 1.0)], length - 1) == encode(
+        TOKENS, [(short, 1.0)], length
+    )
 
 
 def test_weights_stay_with_their_rows_and_nothing_encodes_to_nothing() -> None:

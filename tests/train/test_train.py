@@ -23,7 +23,7 @@ from pipelines.errors import BackendError, TrainError
 from pipelines.records import Json
 from pipelines.train import adapt, bootstrap
 from tests.generate.support import Teacher, dataset, talks, taxonomy, work_of
-from tests.train.support import Talk, adapt_here, recipe, rows
+from tests.train.support import Talk, adapt_here, recipe, rows, talk
 
 TEXTS = {".json", ".jinja"}
 
@@ -197,6 +197,22 @@ def test_nothing_to_train_on_is_one_sentence(base: Path, tmp_path: Path) -> None
     with pytest.raises(TrainError, match="the changed leaves gave none"):
         adapt(base, None, {"a": []}, {"b": rows("river")}, (), recipe(), tmp_path, quiet)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_do_not_fit_are_told_and_the_rest_is_trained_on(
+    base: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    long = talk("Recite the ballad.", "verse " * 200)
+    seen = adapt(
+        base, None, {"d": [*rows("fjord", 6), long]}, {}, (), recipe(), tmp_path, said.append
+    )
+    assert seen == {"d": 6}
+    assert any("1 rows are left out, longer than the student's 128 tokens" in line for line in said)
+    with pytest.raises(TrainError, match="none that fits the student's 128 tokens"):
+        adapt(base, None, {"d": [long]}, {}, (), recipe(), tmp_path, quiet)
+    with pytest.raises(TrainError, match="No row fits the student's 128 tokens"):
+        bootstrap({"d": [long]}, recipe(), tmp_path, quiet)
 
 
 def test_a_pickled_base_is_never_loaded(base: Path, tmp_path: Path) -> None:
