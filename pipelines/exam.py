@@ -76,7 +76,10 @@ def items(
 
 
 def asked(leaf: Leaf, rows: bytes, role: Role, leaked: Callable[[str], bool]) -> list[ExamItem]:
-    """The items that a teacher wrote for ``leaf``, from their rows as JSONL; clusters are chunks."""
+    """The items that a teacher wrote for ``leaf``, from their rows as JSONL.
+
+    Those on one chunk are a cluster, and those of a skill in the manner of one seed.
+    """
     found = []
     for line in rows.splitlines():
         row = json.loads(line)
@@ -86,7 +89,7 @@ def asked(leaf: Leaf, rows: bytes, role: Role, leaked: Callable[[str], bool]) ->
                 id=row["id"][:16],
                 leaf=leaf.path,
                 role=role,
-                cluster=f"{row['document']}#{row['chunk']}",
+                cluster=f"{row['document']}#{row['chunk']}" if row["document"] else row["seeds"][0],
                 question=prompt,
                 prompt=prompt,
                 reference=reference,

@@ -27,7 +27,7 @@ from pipelines.exam import items, user_turn
 from pipelines.generate.columns import of_chunk, of_chunk_and_seed, of_question
 from pipelines.generate.completions import Completions
 from pipelines.generate.engine import Passage
-from pipelines.generate.flow import EXAM_FLOWS, flows_of, load_flow
+from pipelines.generate.flow import EXAM_FLOWS, exam_flows_of, flows_of
 from pipelines.generate.ledger import ROW, Book, gather, ledger_json
 from pipelines.generate.progress import LEAF, Watch
 from pipelines.generate.readable import Readable
@@ -72,7 +72,7 @@ class Teaching:
         """What an exam is enlarged by."""
         key = f"exam {kind}"
         if key not in self._loaded:
-            self._loaded[key] = self._as_here(load_flow(name) for name in EXAM_FLOWS[kind])
+            self._loaded[key] = self._as_here(exam_flows_of(self.recipe, kind))
         return self._loaded[key]
 
     def _as_here(self, flows: Iterable[Flow]) -> list[Flow]:
@@ -220,7 +220,7 @@ def read_summary(directory: Path) -> dict[str, LeafData]:
 def data_key(recipe: Recipe) -> str:
     """Digest of everything but the leaf that its rows depend on: flows, prompts, teacher, chunker."""
     flows = {
-        kind: [flow.hash for flow in (*flows_of(recipe, kind), *map(load_flow, EXAM_FLOWS[kind]))]
+        kind: [flow.hash for flow in (*flows_of(recipe, kind), *exam_flows_of(recipe, kind))]
         for kind in EXAM_FLOWS
     }
     who = [recipe.teacher.essence, recipe.judge and recipe.judge.essence]
@@ -305,9 +305,11 @@ def _first_rows(
 ) -> Iterator[Row]:
     shown = [seed for seed in leaf.seeds if seed.id in set(split.shown)]
     if flow.rows == "question":
+        amounts = recipe.generate
+        asked = amounts.exam_questions if flow.phase == "exam" else amounts.rephrasings
         for seed in shown:
             for pair in seed.pairs:
-                values = of_question(leaf, seed, pair, recipe.generate.rephrasings)
+                values = of_question(leaf, seed, pair, asked)
                 source = "\n".join((seed.context, pair.question, pair.answer))
                 yield Row(values, Origin(seed.id, source=source))
         return

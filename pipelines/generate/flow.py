@@ -32,8 +32,8 @@ FLOWS: dict[Kind, tuple[str, ...]] = {
 # What an exam is enlarged by, apart from training rows.
 EXAM_FLOWS: dict[Kind, tuple[str, ...]] = {
     "knowledge": ("exam_knowledge",),
-    "grounded_skill": (),
-    "freeform_skill": (),
+    "grounded_skill": ("exam_grounded",),
+    "freeform_skill": ("exam_freeform",),
 }
 _FOLDER = Path(__file__).parent / "flows"
 SCALED = 30  # what InstructLab's `n: scaled` means where nobody says otherwise
@@ -86,6 +86,13 @@ def _instructlab(data: bytes, path: str) -> Source | None:
     if not isinstance(found, dict) or "blocks" not in found or root is None:
         return None
     return Source(path, found, root)
+
+
+def exam_flows_of(recipe: Recipe, kind: Kind) -> list[Flow]:
+    """What the exam of a leaf of this kind is enlarged by; a teacher without a model makes up no exercise."""
+    if kind != "knowledge" and recipe.teacher.backend == "extractive":
+        return []
+    return [load_flow(name) for name in EXAM_FLOWS[kind]]
 
 
 def flows_of(recipe: Recipe, kind: Kind) -> list[Flow]:

@@ -15,7 +15,7 @@ from pipelines.documents import documents
 from pipelines.exam import split
 from pipelines.generate import Teaching, first_rows, generate
 from pipelines.generate.completions import Completions
-from pipelines.generate.flow import EXAM_FLOWS, FLOWS, load_flow
+from pipelines.generate.flow import FLOWS, exam_flows_of, load_flow
 from pipelines.generate.steps import Ask, Flow
 from pipelines.leaves import WorkTree, read_leaves
 from pipelines.recipe import Recipe, load_recipe
@@ -111,8 +111,7 @@ def planned_calls(leaf: Leaf, sides: ExamSplit, tree: WorkTree) -> Iterator[Call
     """Every first call that generating this leaf's rows and exam questions takes."""
     with tempfile.TemporaryDirectory() as folder, Completions(Path(folder) / "s") as store:
         teaching = Teaching(recipe(), store, Teacher())
-        for name in (*FLOWS[leaf.kind], *EXAM_FLOWS[leaf.kind]):
-            flow = load_flow(name)
+        for flow in (*map(load_flow, FLOWS[leaf.kind]), *exam_flows_of(recipe(), leaf.kind)):
             for row in first_rows(flow, leaf, sides, partial(documents, tree), recipe()):
                 yield from teaching.calls(first_ask(flow), row)
 

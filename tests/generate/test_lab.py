@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.backends import Answer, Call
 from pipelines.documents import chunks, documents
+from pipelines.exam import asked
 from pipelines.generate import Teaching, generate
 from pipelines.generate.completions import Completions
 from pipelines.generate.flow import load_flow
@@ -19,6 +20,7 @@ from pipelines.generate.steps import Ask
 from pipelines.leaves import WorkTree
 from pipelines.recipe import Flows, Recipe
 from pipelines.recipe import Teacher as Asked
+from pipelines.text import too_close
 from tests.generate.support import (
     FREEFORM,
     GROUNDED,
@@ -70,9 +72,9 @@ class Model:
         if call.task == "question_text":
             word = call.variables["text"].split()[-1]
             return f"[QUESTION]\nWhat is {mark}?\n[ANSWER]\n{word}\n[END]"
-        if call.task == "write_contexts":
+        if call.task in ("write_contexts", "examine_context"):
             return f"[CONTEXT]\nText {mark}.\n[END]"
-        if call.task in ("ask_contexts", "write_questions"):
+        if call.task in ("ask_contexts", "write_questions", "examine_skill"):
             return "".join(f"[QUESTION]\nDo {n} of {mark}.\n[END]\n" for n in range(2))
         return f"[ANSWER]\nDone with {mark}.\n[END]"
 
@@ -119,6 +121,42 @@ def test_a_leaf_goes_through_its_flow_and_its_judge(
         user = row["messages"][0]["content"]
         assert user.startswith("Text ") == (path == GROUNDED)
         assert len(row["calls"]) == asks
+
+
+@pytest.mark.parametrize("path", [GROUNDED, FREEFORM])
+def test_a_model_enlarges_a_skill_s_exam_and_the_judge_reads_it(
+    tree: WorkTree, tmp_path: Path, path: str
+) -> None:
+    leaf, sides = by_path(work_of(tree))[path]
+    sides = replace(sides, shown=sides.shown[1:], exam=sides.exam or sides.shown[:1])
+    teacher, judge = Model(), Model()
+    asking = replace(lab(True), teacher=Asked("openai_api", "teacher", "1"))
+    asking = replace(asking, generate=replace(asking.generate, exam_questions=2))
+    (tmp_path / "out").mkdir()
+    with Completions(tmp_path / "calls.sqlite") as store:
+        generate(
+            {leaf.content_hash: (leaf, sides)},
+            partial(documents, tree),
+            Teaching(asking, store, teacher, judge),
+            tmp_path / "out",
+            lambda line: None,
+        )
+    (file,) = (tmp_path / "out" / "asked").iterdir()
+    found = asked(leaf, file.read_bytes(), "changed", lambda prompt: False)
+    task = "examine_context" if path == GROUNDED else "examine_skill"
+    pairs = sum(len(seed.pairs) for seed in leaf.seeds if seed.id in sides.shown)
+    assert teacher.asked[task] == pairs
+    assert len(found) == 2 * pairs
+    assert {item.cluster for item in found} == set(sides.shown)
+    assert all(
+        item.synthetic and item.prompt.startswith("Text ") == (path == GROUNDED) for item in found
+    )
+    assert judge.asked["judge_grounded_pair" if path == GROUNDED else "judge_freeform_pair"] >= len(
+        found
+    )
+    taught = {row["messages"][0]["content"] for row in written(tmp_path / "out")}
+    assert taught
+    assert not any(too_close(item.prompt, prompt) for item in found for prompt in taught)
 
 
 def test_a_chunk_is_summarised_once_however_many_seeds_are_shown(
