@@ -10,6 +10,7 @@ looked for with searches that cost next to nothing where it is absent.
 from __future__ import annotations
 
 import functools
+import gc
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -279,12 +280,17 @@ class _GuardedLoader(yaml.SafeLoader):
 
 
 def _build(loader: Any, text: str, path: str) -> Reading:
+    # Nothing built here is garbage, and to look for some again and again took a third of a large file's time.
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         root = loader.get_single_node()
         builder = _Builder(loader, path)
         data = None if root is None else builder.value(root)
     finally:
         loader.dispose()
+        if collecting:
+            gc.enable()
     if root is None or data is None or data == {}:
         line, column = place(root.start_mark) if root is not None else (1, 1)
         raise LeafError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -64,4 +65,6 @@ def spawn(path: Path, *words: str) -> pexpect.spawn[str]:
         encoding="utf-8",
         timeout=60,
         dimensions=(50, 160),
+        # Under nohup this process ignores it, and a child would too.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )

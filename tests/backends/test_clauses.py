@@ -84,4 +84,4 @@ def test_any_text_is_split_without_a_crash_and_tokens_are_its_own(text: str) -> 
 
 
 def test_other_languages_give_no_clause() -> None:
-    assert clauses("灯台は千八百八十二年に建てられた。") == []
+    assert clauses("灯台は千八百八十二年に建てられた。") == ()
