@@ -59,7 +59,7 @@ from pipelines.situation import (
 from pipelines.speeds import note
 from pipelines.spending import train_speed, watched
 
-TRAIN_VERSION = 1
+TRAIN_VERSION = 2
 EVALUATE_VERSION = 1
 RELEASE_VERSION = 1
 

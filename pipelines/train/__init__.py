@@ -170,7 +170,7 @@ def _adapter_optimizer(
     """AdamW, both rates times ``factor``; embeddings at one of their own, each token's by its newness.
 
     All answers pass the embeddings, and Adam moves a row as far for one gradient as for a thousand:
-    held back where old leaves use a token, they forget a third as much (ADR 0011).
+    held back where old leaves use a token, they forget less (ADR 0011).
     """
     inner: list[torch.nn.Parameter] = []
     embeddings: list[torch.nn.Parameter] = []
