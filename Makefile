@@ -42,6 +42,7 @@ setup-all: .venv/.all
 	@echo "Installing torch and the pipelines' libraries into .venv (once, a few minutes)"
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 	$(PIP) --quiet --editable '.[pipelines,author]'
+	@# Once for all, also for who forbids Python to write byte code later.
 	@$(BIN)/python -c 'import pipelines.backends.local, pipelines.run, pipelines.train'
 	@touch $@
 

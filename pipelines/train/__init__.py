@@ -7,6 +7,7 @@ type, versions and threads: nothing here reads a clock.
 
 from __future__ import annotations
 
+import itertools
 import random
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -99,22 +100,9 @@ def adapt(
     torch.manual_seed(recipe.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = _with_adapter(base, adapter, recipe)
-    weights = dict.fromkeys(corrected, recipe.train.corrected_weight)
-    length = recipe.student.positions
-    encoded = {
-        content_hash: encode(
-            tokenizer, [(row, weights.get(content_hash, 1.0)) for row in new[content_hash]], length
-        )
-        for content_hash in sorted(new)
-    }
+    encoded = _encoded(tokenizer, new, corrected, recipe, say)
     tokens = {h: sum(len(row.ids) for row in found) for h, found in encoded.items()}
-    if not any(tokens.values()):
-        raise TrainError(
-            "There is no row to train on: the changed leaves gave none, or none that fits the student's "
-            f"{recipe.student.positions} tokens."
-        )
     seen = {content_hash: len(found) for content_hash, found in encoded.items()}
-    _tell_left_out(sum(map(len, new.values())) - sum(seen.values()), recipe, say)
     shares = _shares(old, tokens, corrected, recipe)
     fresh = [row for found in encoded.values() for row in found]
     epochs = [
@@ -141,6 +129,29 @@ def adapt(
     _save(model, recipe.student.id, out)
     _write_record(out, {"rows": len(fresh), "tokens": total, "loss": round(loss, 4), "seen": seen})
     return seen
+
+
+def _encoded(
+    tokenizer: PreTrainedTokenizerBase,
+    new: Conversations,
+    corrected: Collection[str],
+    recipe: Recipe,
+    say: Say,
+) -> dict[str, list[Encoded]]:
+    """The new rows that the student can hold; ``TrainError`` where there is none."""
+    weights = dict.fromkeys(corrected, recipe.train.corrected_weight)
+    found = {}
+    for content_hash in sorted(new):
+        rows = [(row, weights.get(content_hash, 1.0)) for row in new[content_hash]]
+        found[content_hash] = encode(tokenizer, rows, recipe.student.positions)
+    kept = sum(map(len, found.values()))
+    if not kept:
+        raise TrainError(
+            "There is no row to train on: the changed leaves gave none, or none that fits the student's "
+            f"{recipe.student.positions} tokens."
+        )
+    _tell_left_out(sum(map(len, new.values())) - kept, recipe, say)
+    return found
 
 
 def _tell_left_out(rows: int, recipe: Recipe, say: Say) -> None:
@@ -252,16 +263,18 @@ def _replay(
     for name, share in shares.items():
         rng = random.Random(f"{recipe.seed} {epoch} {name}")
         order = rng.sample(range(len(old[name])), min(len(old[name]), int(share // 8) + 1))
-        for at in range(0, len(order), _REPLAY_AT_ONCE):
-            rows = [(old[name][place], 1.0) for place in order[at : at + _REPLAY_AT_ONCE]]
-            for row in encode(tokenizer, rows, recipe.student.positions):
-                if share <= 0:
-                    break
-                share -= len(row.ids)
-                chosen.append(row)
-                seen[name] = seen.get(name, 0) + 1
+        parts = (order[at : at + _REPLAY_AT_ONCE] for at in range(0, len(order), _REPLAY_AT_ONCE))
+        # A part is encoded when it is reached: most leaves have far more rows than their share.
+        encoded = (
+            encode(tokenizer, [(old[name][at], 1.0) for at in part], recipe.student.positions)
+            for part in parts
+        )
+        for row in itertools.chain.from_iterable(encoded):
             if share <= 0:
                 break
+            share -= len(row.ids)
+            chosen.append(row)
+            seen[name] = seen.get(name, 0) + 1
     return chosen
 
 
