@@ -97,12 +97,13 @@ def by_path(work: Work) -> dict[str, tuple[Leaf, ExamSplit]]:
 
 
 def dataset(
-    out: Path, tree: WorkTree, work: Work, backend: Backend, cache: Path | None = None
-) -> Completions:
+    out: Path, tree: WorkTree, work: Work, backend: Backend, cache: Path | None = None,
+    wanted: Recipe | None = None,
+) -> Completions:  # fmt: skip
     """Run the stage into ``out``; the store, closed, with its counts."""
     out.mkdir()
     with Completions(cache or out.with_suffix(".sqlite")) as store:
-        teaching = Teaching(recipe(), store, backend)
+        teaching = Teaching(wanted or recipe(), store, backend)
         generate(work, partial(documents, tree), teaching, out, lambda line: None)
     return store
 

@@ -6,7 +6,6 @@ import json
 import re
 import sqlite3
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,7 @@ from pipelines.backends import Call
 from pipelines.documents import chunks, documents
 from pipelines.errors import GraftError
 from pipelines.exam import items
-from pipelines.generate import Teaching, data_key, generate, read_summary
-from pipelines.generate.completions import Completions
+from pipelines.generate import data_key, read_summary
 from pipelines.generate.flow import FLOWS, load_flow
 from pipelines.generate.ledger import check_ledger
 from pipelines.leaves import WorkTree, document_text
@@ -144,10 +142,7 @@ def test_a_row_that_the_student_cannot_hold_is_rejected_with_its_length(
     tree: WorkTree, work: Work, made: Path, tmp_path: Path
 ) -> None:
     small = replace(recipe(), student=replace(recipe().student, positions=30))
-    (tmp_path / "out").mkdir()
-    with Completions(tmp_path / "calls.sqlite") as store:
-        teaching = Teaching(small, store, Teacher())
-        generate(work, partial(documents, tree), teaching, tmp_path / "out", lambda line: None)
+    dataset(tmp_path / "out", tree, work, Teacher(), wanted=small)
     rejects = [
         r for r in lines(tmp_path / "out" / "rejects.jsonl") if "student holds 30" in r["reason"]
     ]

@@ -93,11 +93,14 @@ def lab(judged: bool) -> Recipe:
     return replace(one, generate=replace(one.generate, flows=LAB, exam_questions=0), judge=judge)
 
 
-def run(out: Path, tree: WorkTree, work: Work, teacher: Model, judge: Model | None) -> list[str]:
+def run(
+    out: Path, tree: WorkTree, work: Work, teacher: Model, judge: Model | None,
+    wanted: Recipe | None = None,
+) -> list[str]:  # fmt: skip
     out.mkdir()
     said: list[str] = []
     with Completions(out.with_suffix(".sqlite")) as store:
-        teaching = Teaching(lab(judge is not None), store, teacher, judge)
+        teaching = Teaching(wanted or lab(judge is not None), store, teacher, judge)
         generate(work, partial(documents, tree), teaching, out, said.append)
     return said
 
@@ -132,15 +135,7 @@ def test_a_model_enlarges_a_skill_s_exam_and_the_judge_reads_it(
     teacher, judge = Model(), Model()
     asking = replace(lab(True), teacher=Asked("openai_api", "teacher", "1"))
     asking = replace(asking, generate=replace(asking.generate, exam_questions=2))
-    (tmp_path / "out").mkdir()
-    with Completions(tmp_path / "calls.sqlite") as store:
-        generate(
-            {leaf.content_hash: (leaf, sides)},
-            partial(documents, tree),
-            Teaching(asking, store, teacher, judge),
-            tmp_path / "out",
-            lambda line: None,
-        )
+    run(tmp_path / "out", tree, {leaf.content_hash: (leaf, sides)}, teacher, judge, asking)
     (file,) = (tmp_path / "out" / "asked").iterdir()
     found = asked(leaf, file.read_bytes(), "changed", lambda prompt: False)
     task = "examine_context" if path == GROUNDED else "examine_skill"
