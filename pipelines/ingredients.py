@@ -102,7 +102,7 @@ def train_phases(
     job: Job, mixed: Path, earlier: Path | None, corrected: Collection[str], out: Path
 ) -> None:
     """Continue ``earlier`` with the knowledge phase, what comes of it with the skills phase."""
-    from pipelines.train import adapt
+    from pipelines.train.adapter import adapt
 
     records: dict[str, Json] = {}
     for phase in PHASES:

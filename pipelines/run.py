@@ -221,7 +221,7 @@ def _train(job: Job, data: Data, new: Rows, old: Rows) -> None:
         _weights_written(place),
     ):
         if fresh:
-            from pipelines.train import bootstrap
+            from pipelines.train.scratch import bootstrap
 
             job.say("train: release zero, from nothing; once for this target, some minutes")
             bootstrap(new, job.recipe, out, job.say)
@@ -236,7 +236,7 @@ def _train(job: Job, data: Data, new: Rows, old: Rows) -> None:
         if mixed is not None:
             train_phases(job, mixed, earlier, corrected, out)
             return
-        from pipelines.train import adapt
+        from pipelines.train.adapter import adapt
 
         adapt(job.base, earlier, new, old, corrected, job.recipe, out, job.say)
 

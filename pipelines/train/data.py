@@ -7,7 +7,7 @@ mask. A batch holds at most ``tokens_per_step`` tokens, padding included.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,8 @@ from transformers import PreTrainedTokenizerBase
 
 from pipelines.errors import TrainError
 from pipelines.records import Message
+
+Conversations = Mapping[str, Sequence[tuple[Message, ...]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,20 @@ fresh student about twice as fast as AdamW; in float32, because bfloat16 is emul
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
 from torch.nn import functional
 from transformers import PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
+from pipelines.artifacts import pretty_json
 from pipelines.errors import TrainError
+from pipelines.recipe import Recipe
 from pipelines.train.data import Batch
 
 Say = Callable[[str], None]
@@ -148,3 +152,25 @@ def _set_rates(
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     for group, peak in zip(groups, peaks, strict=True):
         group["lr"] = peak * factor
+
+
+def deterministic(recipe: Recipe) -> None:
+    """Fix the threads, so that a repeated run gives the same bits.
+
+    The CPU kernels used here are deterministic for a fixed number of threads; PyTorch's own switch
+    would also fill every fresh buffer, which costs more than the training.
+    """
+    torch.set_num_threads(recipe.threads)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def tell_left_out(rows: int, recipe: Recipe, say: Say) -> None:
+    if rows:
+        say(
+            f"train: {rows} rows are left out, longer than the student's "
+            f"{recipe.student.positions} tokens; a larger student.positions would take them"
+        )
+
+
+def write_record(out: Path, record: Mapping[str, object]) -> None:
+    (out / "training.json").write_bytes(pretty_json(record))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from pipelines.train import bootstrap
+from pipelines.train.scratch import bootstrap
 from tests.train.support import recipe, rows
 
 

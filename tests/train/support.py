@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from pipelines.recipe import Recipe, load_recipe
 from pipelines.records import Message
-from pipelines.train import adapt
+from pipelines.train.adapter import adapt
 from pipelines.train.student import train_tokenizer
 from tests.generate.support import FAST
 

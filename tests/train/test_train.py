@@ -21,7 +21,8 @@ from pipelines.artifacts import tree_digests
 from pipelines.backends.local import Student
 from pipelines.errors import BackendError, TrainError
 from pipelines.records import Json
-from pipelines.train import adapt, bootstrap
+from pipelines.train.adapter import adapt
+from pipelines.train.scratch import bootstrap
 from tests.generate.support import Teacher, dataset, talks, taxonomy, work_of
 from tests.train.support import Talk, adapt_here, recipe, rows, talk
 
