@@ -43,7 +43,7 @@ setup-all: .venv/.all
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 	$(PIP) --quiet --editable '.[pipelines,author]'
 	@# Once for all, also for who forbids Python to write byte code later.
-	@$(BIN)/python -c 'import pipelines.backends.local, pipelines.run, pipelines.train.adapter, pipelines.train.scratch'
+	@$(BIN)/python -c 'import pipelines.backends.local, pipelines.run, pipelines.training, pipelines.train.adapter, pipelines.train.scratch'
 	@touch $@
 
 .venv/.all: .venv/.pipelines

@@ -109,10 +109,13 @@ def _manifest(
     job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], files: Mapping[str, FileDigest]
 ) -> Manifest:
     today = datetime.now(UTC).date()
-    if job.start is None:
-        base = BaseModel(job.recipe.student.id, digest(tree_digests(job.directory / "base")))
-    else:
+    student = job.recipe.student
+    if job.start is not None:
         base = job.start.base_model
+    elif student.made_here:
+        base = BaseModel(student.id, digest(tree_digests(job.directory / "base")))
+    else:
+        base = BaseModel(student.id, student.revision)
     entries = {
         path: _entry(leaf.content_hash, data[leaf.content_hash], job.exams[path])
         for path, leaf in sorted(job.leaves.items())

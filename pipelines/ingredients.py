@@ -7,27 +7,24 @@ went through its phases one after the other.
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from pipelines.artifacts import digest, file_digest, finished, pretty_json, stage
+from pipelines.artifacts import digest, file_digest, finished, stage
 from pipelines.documents import Library, documents
 from pipelines.job import Job
 from pipelines.mix import (
     MIX_VERSION,
-    PHASES,
     Ingredients,
     Located,
     Phase,
     Source,
     Talk,
     mix,
-    read_phase,
 )
 from pipelines.mix.external import located, read_external
-from pipelines.records import Json, Leaf, LeafData, Message
+from pipelines.records import Leaf, LeafData, Message
 
 Rows = Mapping[str, Sequence[Talk]]
 
@@ -96,45 +93,3 @@ def _grounds(
             rows.append(Located(talk, leaf.content_hash, chunk))
             chunks.setdefault(leaf.content_hash, []).append(chunk)
     return rows, chunks
-
-
-def train_phases(
-    job: Job, mixed: Path, earlier: Path | None, corrected: Collection[str], out: Path
-) -> None:
-    """Continue ``earlier`` with the knowledge phase, what comes of it with the skills phase."""
-    from pipelines.train.adapter import adapt
-
-    records: dict[str, Json] = {}
-    for phase in PHASES:
-        rows = read_phase(mixed, phase)
-        if not rows:
-            continue
-        job.say(f"train: {phase} phase")
-        place = out / phase
-        place.mkdir()
-        adapt(job.base, earlier, rows, {}, corrected, job.recipe, place, job.say)
-        records[phase] = json.loads((place / "training.json").read_bytes())
-        earlier = place
-    assert earlier is not None, "a run without new rows does not train"
-    shutil.copytree(earlier, out, dirs_exist_ok=True)
-    for name in records:
-        shutil.rmtree(out / name)
-    (out / "training.json").write_bytes(pretty_json(_summed(records)))
-
-
-def _summed(records: Mapping[str, Json]) -> Json:
-    """One record of all phases, in the form that a single training writes."""
-    seen: dict[str, int] = {}
-    for record in records.values():
-        for name, count in record["seen"].items():
-            seen[name] = seen.get(name, 0) + count
-    return {
-        "rows": sum(record["rows"] for record in records.values()),
-        "tokens": sum(record["tokens"] for record in records.values()),
-        "loss": [*records.values()][-1]["loss"],
-        "seen": seen,
-        "phases": {
-            phase: {key: record[key] for key in ("rows", "tokens", "loss")}
-            for phase, record in records.items()
-        },
-    }

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.backends.hub import fetch_model
 from pipelines.generate.released import Released
 from pipelines.recipe import Recipe
-from pipelines.records import ChangeSet, ExamSplit, Leaf, LeafData, Manifest, Plan
+from pipelines.records import BaseModel, ChangeSet, ExamSplit, Leaf, LeafData, Manifest, Plan
 from pipelines.situation import Options, Situation
 
 Say = Callable[[str], None]
@@ -70,9 +71,28 @@ class Job:
     @property
     def base(self) -> Path:
         """The bare base: of the release that is continued, or the one that this run trains."""
-        if self.start is None:
+        student = self.recipe.student
+        if self.start is not None:
+            return self.base_of(self.start.base_model)
+        if student.made_here:
             return self.directory / "base"
-        return self.now.target.base(self.start.base_model.revision)
+        return self.base_of(BaseModel(student.id, student.revision))
+
+    def base_of(self, model: BaseModel) -> Path:
+        """The files of a base: from the Hub, or as the target carries it."""
+        if model.on_hub:
+            return fetch_model(model.id, model.revision)
+        return self.now.target.base(model.revision)
+
+    @property
+    def weights(self) -> Path:
+        """What this run trains: a release zero's base, or an adapter."""
+        return self.directory / ("base" if self.plan.action == "bootstrap" else "adapter")
+
+    @property
+    def work(self) -> Path:
+        """Where a training keeps what it needs to go on after a stop."""
+        return self.directory / "training"
 
     @property
     def demonstration(self) -> bool:

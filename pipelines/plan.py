@@ -57,9 +57,9 @@ def branch_wanted(
 
 
 def first_plan(wanted: Mapping[str, str], recipe: Recipe, previous: str | None, why: str) -> Plan:
-    """Release zero: every leaf at once, from scratch."""
+    """The first release: every leaf at once, from scratch or on the bare base of the Hub."""
     return Plan(
-        action="bootstrap",
+        action="bootstrap" if recipe.student.made_here else "start",
         reason=why,
         previous=previous,
         continues=None,

@@ -52,7 +52,8 @@ def planned(options: Options) -> Job:
 def _decide(now: Situation, hashes: Mapping[str, str], recipe: Recipe) -> Plan:
     if now.past is not None:
         return make_plan(hashes, now.past, recipe)
-    why = "the target has no release yet: train release zero from nothing"
+    made = "release zero from nothing" if recipe.student.made_here else f"on {recipe.student.id}"
+    why = f"the target has no release yet: train {made}"
     return first_plan(hashes, recipe, None, why)
 
 

@@ -70,16 +70,25 @@ class Teacher:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """The shape of the model that learns; widths and lengths in units and tokens."""
+    """The model that learns: ``positions`` tokens are the longest row that it is given.
+
+    With a ``revision``, 40 digits, it is the model ``id`` of the Hub at that commit. With none it is made
+    here from nothing, in the shape of the other keys, in units and tokens.
+    """
 
     id: str
     revision: str
-    vocabulary: int
-    hidden: int
-    layers: int
-    heads: int
-    feed_forward: int
     positions: int
+    vocabulary: int = 0
+    hidden: int = 0
+    layers: int = 0
+    heads: int = 0
+    feed_forward: int = 0
+
+    @property
+    def made_here(self) -> bool:
+        """Whether release zero is trained from nothing, and not a base that others made."""
+        return not self.revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,41 @@ class Train:
     corrected_rate: float
     familiar: float
     train_embeddings: bool
+    schedule: Literal["linear", "cosine"] = "linear"
+    warmup: float = 0.02
+    clip: float = 1.0
+    too_long: Literal["leave_out", "split", "refuse"] = "leave_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """On what, and how, a student is trained and asked; the same recipe for a laptop and many machines.
+
+    ``device``: auto takes CUDA, else Apple's MPS, else the CPU. ``dtype``: of the frozen base; the adapter
+    is float32; auto is bfloat16 on CUDA. ``quantize``: 4bit is QLoRA's NF4 (Dettmers et al., 2305.14314),
+    by bitsandbytes. ``micro_tokens``: tokens that one forward pass on one device holds, padding included,
+    0 for all of a step. ``gradient_checkpointing``: every n-th layer forgets its activations and computes
+    them again, which takes time for memory; 0 for none. ``processes``, started by the command ``launch``,
+    share each step. ``parallel``: each holds the whole model (ddp), or a part (fsdp).
+    ``checkpoint_minutes`` lie between checkpoints. ``report_to``: transformers' integrations, such as
+    tensorboard, mlflow and wandb.
+    """
+
+    device: Literal["cpu", "auto"] = "cpu"
+    dtype: Literal["float32", "bfloat16", "auto"] = "float32"
+    quantize: Literal["none", "4bit"] = "none"
+    micro_tokens: int = 0
+    gradient_checkpointing: int = 0
+    processes: int = 1
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    launch: str = ""
+    checkpoint_minutes: float = 5.0
+    report_to: tuple[str, ...] = ()
+
+    @property
+    def essence(self) -> Hardware:
+        """Only what is more than rounding."""
+        return Hardware(dtype=self.dtype, quantize=self.quantize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +196,13 @@ class Evaluate:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What a release needs: ``pass``, or ``not_worse`` (an inconclusive verdict whose panel held)."""
+    """What a release needs: ``pass``, or ``not_worse`` (an inconclusive verdict whose panel held).
+
+    ``deploy`` names what will serve it; some of them refuse adapters with embeddings of their own.
+    """
 
     accept: Literal["pass", "not_worse"]
+    deploy: tuple[Literal["transformers", "vllm", "gguf_lora"], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +261,12 @@ class Recipe:
     threads: int
     teacher: Teacher
     student: Student
-    bootstrap: Bootstrap
     generate: Generate
     train: Train
     evaluate: Evaluate
     release: Release
+    bootstrap: Bootstrap | None = None
+    hardware: Hardware = field(default_factory=Hardware)
     judge: Teacher | None = None
     mix: Mix | None = None
     budget: Budget | None = None
@@ -227,7 +276,13 @@ class Recipe:
         """The recipe without how teacher and judge are reached and what may be spent: runs are told
         apart by this."""
         judge = self.judge and self.judge.essence
-        return dataclasses.replace(self, teacher=self.teacher.essence, judge=judge, budget=None)
+        return dataclasses.replace(
+            self,
+            teacher=self.teacher.essence,
+            judge=judge,
+            hardware=self.hardware.essence,
+            budget=None,
+        )
 
 
 def load_recipe(name: str) -> Recipe:
@@ -242,11 +297,19 @@ def load_recipe(name: str) -> Recipe:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise RecipeError(f"The recipe {path} cannot be read: {reason}.") from error
-    recipe = _build(Recipe, data, str(path), "")
+    return read_recipe(data, str(path))
+
+
+def read_recipe(data: Any, path: str) -> Recipe:
+    """The recipe in a YAML file's or a manifest's ``data``; ``path`` names it in errors."""
+    recipe = _build(Recipe, data, path, "")
     for section, asked in (("teacher", recipe.teacher), ("judge", recipe.judge)):
         wrong = _wrong_teacher(asked) if asked else ""
         if wrong:
             raise RecipeError(f"{path}: {section}.{wrong}")
+    wrong = _wrong_student(recipe)
+    if wrong:
+        raise RecipeError(f"{path}: {wrong}")
     for number, entry in enumerate(recipe.mix.external if recipe.mix else ()):
         wrong = _wrong_source(entry)
         if wrong:
@@ -262,6 +325,41 @@ def _wrong_teacher(asked: Teacher) -> str:
         return "concurrency must be at least 1, and timeout more than 0 seconds."
     wrong = wrong_url(asked.url) if asked.url else ""
     return f"url {wrong}" if wrong else ""
+
+
+def _wrong_student(recipe: Recipe) -> str:
+    """What is wrong with the student, or with how it is trained and served; "" for nothing."""
+    student, train = recipe.student, recipe.train
+    shape = [
+        student.vocabulary,
+        student.hidden,
+        student.layers,
+        student.heads,
+        student.feed_forward,
+    ]
+    if student.made_here and (not all(shape) or recipe.bootstrap is None):
+        return (
+            "student.revision is empty, so the student is made here: give its vocabulary, hidden, "
+            "layers, heads and feed_forward, and a section bootstrap; or pin a model of the Hub by the "
+            "40 digits of its revision."
+        )
+    if student.revision and not re.fullmatch(r"[0-9a-f]{40}", student.revision):
+        return "student.revision must be the 40 digits of a commit; a branch or tag can move."
+    if student.revision and any(shape):
+        return "student has a revision, whose config.json says its shape: leave vocabulary and the like out."
+    refusing = [name for name in recipe.release.deploy if name in ("vllm", "gguf_lora")]
+    if refusing and train.train_embeddings:
+        return (
+            f"train.train_embeddings cannot be true: {refusing[0]} under release.deploy refuses adapters "
+            "with embeddings of their own (modules_to_save)."
+        )
+    if recipe.hardware.parallel == "fsdp" and train.train_embeddings:
+        return "train.train_embeddings cannot be true where hardware.parallel is fsdp."
+    if recipe.hardware.processes < 1:
+        return "hardware.processes must be at least 1."
+    if recipe.hardware.quantize == "4bit" and student.made_here:
+        return "hardware.quantize is for a student of the Hub; one made here is small."
+    return ""
 
 
 def wrong_url(url: str) -> str:

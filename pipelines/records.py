@@ -23,7 +23,7 @@ Invalidates = Literal["nothing", "exam", "data"]
 Verdict = Literal["PASS", "INCONCLUSIVE", "REGRESSION"]
 LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
 Role = Literal["changed", "panel"]
-Action = Literal["nothing", "bootstrap", "continue", "carry", "rebuild"]
+Action = Literal["nothing", "bootstrap", "start", "continue", "carry", "rebuild"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +346,11 @@ class BaseModel:
 
     id: str
     revision: str
+
+    @property
+    def on_hub(self) -> bool:
+        """Whether the revision is a commit of the Hub's, and no SHA-256 of ours."""
+        return len(self.revision) == 40
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,9 @@ inputs, so a killed run is resumed by running it again. Torch is imported only w
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +27,6 @@ from pipelines.artifacts import (
 )
 from pipelines.bundle import assemble, report_input
 from pipelines.documents import Library, documents
-from pipelines.errors import TrainError
 from pipelines.evaluate import Answerer, evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.exam import asked, items
@@ -38,7 +35,6 @@ from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.generate.released import drop_vetoed
-from pipelines.ingredients import make_mix, train_phases
 from pipelines.job import Job, Say
 from pipelines.prepare import at_base, make_job, plan
 from pipelines.recipe import Recipe
@@ -56,8 +52,8 @@ from pipelines.situation import (
     Options,
     Situation,
 )
-from pipelines.speeds import note
-from pipelines.spending import train_speed, watched
+from pipelines.spending import watched
+from pipelines.training import train
 
 TRAIN_VERSION = 2
 EVALUATE_VERSION = 1
@@ -136,7 +132,7 @@ def _carry_out(
         if options.until == "generate":
             return Outcome(decided, directory, None, None, True)
         new, old = _rows(job, data)
-        _train(job, data, new, old)
+        train(job, data, new, old)
         if options.until == "train":
             return Outcome(decided, directory, None, None, True)
         evaluation = _evaluate(job, data, new, old)
@@ -198,74 +194,6 @@ def _rows(job: Job, data: Data) -> tuple[Rows, Rows]:
     return new, {content_hash: rows for content_hash, rows in old.items() if rows}
 
 
-def _train(job: Job, data: Data, new: Rows, old: Rows) -> None:
-    """Train release zero into ``base/``, or the adapter of this change into ``adapter/``."""
-    inputs = {
-        "data": digest({content_hash: made.data_hash for content_hash, made in data.items()}),
-        "continues": job.plan.continues or "",
-        "new": digest(sorted(new)),
-    }
-    fresh = job.plan.action == "bootstrap"
-    place = job.directory / ("base" if fresh else "adapter")
-    mixed = None
-    if job.recipe.mix is not None and not fresh and any(new.values()):
-        mixed = make_mix(job, data, new, old)
-        inputs["mix"] = output_digest(mixed)
-    if finished(place, inputs, TRAIN_VERSION):
-        job.say("train: finished before")
-        return
-    section = job.recipe.bootstrap if fresh else job.recipe.train
-    with (
-        _timed(job, place),
-        stage(place, inputs=inputs, version=TRAIN_VERSION, section=section) as out,
-        _weights_written(place),
-    ):
-        if fresh:
-            from pipelines.train.scratch import bootstrap
-
-            job.say("train: release zero, from nothing; once for this target, some minutes")
-            bootstrap(new, job.recipe, out, job.say)
-            return
-        earlier = job.adapter_of(job.plan.continues)
-        if not any(new.values()):
-            job.say("train: no row is new; the weights are carried over")
-            if earlier is not None:
-                shutil.copytree(earlier, out, dirs_exist_ok=True)
-            return
-        corrected = [job.leaves[path].content_hash for path in job.plan.corrected]
-        if mixed is not None:
-            train_phases(job, mixed, earlier, corrected, out)
-            return
-        from pipelines.train.adapter import adapt
-
-        adapt(job.base, earlier, new, old, corrected, job.recipe, out, job.say)
-
-
-@contextlib.contextmanager
-def _timed(job: Job, place: Path) -> Iterator[None]:
-    """Note how fast the training was, for the next plan."""
-    started = time.monotonic()
-    yield
-    record = place / "training.json"
-    if record.is_file():
-        tokens = json.loads(record.read_bytes())["tokens"]
-        note(job.options.cache, train_speed(job.recipe), tokens, time.monotonic() - started)
-
-
-@contextlib.contextmanager
-def _weights_written(place: Path) -> Iterator[None]:
-    """One sentence for a full disk, of which safetensors says nothing that is an ``OSError``."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except SafetensorError as error:
-        raise TrainError(
-            f"The weights in {place} cannot be written: {error}. Free the disk and run again; "
-            "nothing half-written was left."
-        ) from error
-
-
 def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:
     seen = Seen({h: [*new.get(h, []), *old.get(h, [])] for h in {*new, *old}})
     found: list[ExamItem] = []
@@ -286,10 +214,9 @@ def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:
 def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
     exam = _exam(job, data, new, old)
     place = job.directory / "evaluation"
-    weights = job.directory / ("base" if job.plan.action == "bootstrap" else "adapter")
     inputs = {
         "items": digest(exam),
-        "weights": output_digest(weights),
+        "weights": output_digest(job.weights),
         "previous": job.plan.previous or "",
     }
     if finished(place, inputs, EVALUATE_VERSION):
@@ -314,7 +241,7 @@ def _students(job: Job) -> dict[str, Answerer]:
     if before is None:
         return {"base": base, "previous": base, "candidate": candidate}
     # A rebuild from nothing has another base than the release that it is compared with.
-    home = job.now.target.base(before.base_model.revision)
+    home = job.base_of(before.base_model)
     adapter = job.adapter_of(before.release)
     same = home == job.base and adapter is None
     return {

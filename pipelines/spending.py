@@ -156,7 +156,7 @@ def training(job: Job) -> Training:
         rows += len(talks)
         fresh[path] = sum(estimate_tokens(turn.content) for talk in talks for turn in talk)
     recipe = job.recipe
-    if job.plan.action == "bootstrap":
+    if job.plan.action == "bootstrap" and recipe.bootstrap is not None:
         tokens, per_step = recipe.bootstrap.tokens, recipe.bootstrap.tokens_per_step
     else:
         new = sum(fresh.values())

@@ -73,6 +73,13 @@ class Student:
         return [text.strip() for text in decoded]
 
 
+def weight_dtype(name: str, device: torch.device) -> torch.dtype:
+    """What a recipe's ``dtype`` means on a device."""
+    if name == "auto":
+        name = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    return torch.bfloat16 if name == "bfloat16" else torch.float32
+
+
 def accelerator() -> str:
     """The accelerator that PyTorch sees, in words."""
     if torch.cuda.is_available():

@@ -1,149 +1,200 @@
-"""The training loop: one step a batch, loss on the assistant's tokens only, a rate that falls to nil.
+"""The training loop: loss on assistants' tokens only, a rate that warms up and falls, resumable anywhere.
 
-Muon (Jordan et al., 2024: momentum made orthogonal by Newton–Schulz steps) trains the matrices of a
-fresh student about twice as fast as AdamW; in float32, because bfloat16 is emulated on many CPUs.
+In: a model, optimizers, steps of rows. Out: trained weights in place and a ``Progress``. A step's summed
+loss is divided by the weight of its supervised tokens wherever they are, so that micro-batches and
+processes change nothing but rounding.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
-from peft import PeftModel
-from torch.nn import functional
-from transformers import PreTrainedModel
+from torch.nn.utils import clip_grad_norm_
 from transformers.utils import logging as transformers_logging
 
 from pipelines.artifacts import pretty_json
 from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
-from pipelines.train.data import Batch
+from pipelines.train.checkpoint import Checkpoints, Parameters, Progress
+from pipelines.train.data import Encoded, micro_batches, supervised
+from pipelines.train.supervised import Supervised
+from pipelines.train.world import World, whole
 
 Say = Callable[[str], None]
+Log = Callable[[int, Mapping[str, float]], None]
+
+FIGURES = ("tokens", "loss", "grad_norm", "rate")
+_WINDOW = 20  # steps whose mean loss is compared for divergence
+_NAMED = 5  # rows that an error names at most
 
 
-class Muon(torch.optim.Optimizer):
-    """Momentum 0.95 with Nesterov's look-ahead, then five Newton–Schulz steps, for (m, n) matrices.
+@dataclass(frozen=True)
+class Course:
+    """How a training goes: ``tokens`` in all, ``micro`` a forward pass and device (0: a whole step)."""
 
-    Matrices of one shape are stacked, so that a layer count costs few kernel launches.
-    """
+    tokens: int
+    schedule: str = "linear"
+    warmup: float = 0.02
+    clip: float = 1.0
+    micro: int = 0
+    seed: int = 0
 
-    def __init__(self, matrices: Sequence[torch.nn.Parameter], lr: float) -> None:
-        super().__init__(list(matrices), {"lr": lr})
-
-    @torch.no_grad()
-    def step(self, closure: object = None) -> None:  # type: ignore[override]
-        for group in self.param_groups:
-            by_shape: dict[torch.Size, list[torch.nn.Parameter]] = {}
-            for matrix in group["params"]:
-                if matrix.grad is not None:
-                    by_shape.setdefault(matrix.shape, []).append(matrix)
-            for shape, matrices in by_shape.items():
-                moved = []
-                for matrix in matrices:
-                    assert matrix.grad is not None
-                    state = self.state[matrix]
-                    momentum = state.setdefault("momentum", torch.zeros_like(matrix))
-                    momentum.lerp_(matrix.grad, 0.05)
-                    moved.append(matrix.grad.lerp(momentum, 0.95))
-                scale = group["lr"] * math.sqrt(max(1.0, shape[0] / shape[1]))
-                for matrix, update in zip(matrices, _orthogonal(torch.stack(moved)), strict=True):
-                    matrix.add_(update, alpha=-scale)
-
-
-def _orthogonal(stack: torch.Tensor) -> torch.Tensor:
-    """Each (m, n) matrix of ``stack`` (k, m, n) with its singular values brought near one."""
-    tall = stack.shape[-2] > stack.shape[-1]
-    x = stack.mT if tall else stack
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(5):
-        square = x @ x.mT
-        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
-    return torch.Tensor(x.mT if tall else x)
-
-
-def scratch_optimizers(
-    model: PreTrainedModel, matrix_rate: float, rate: float
-) -> list[torch.optim.Optimizer]:
-    """Muon for the layers' matrices, AdamW for embeddings and norms."""
-    matrices: list[torch.nn.Parameter] = []
-    others: list[torch.nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        inner = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
-        (matrices if inner else others).append(parameter)
-    return [Muon(matrices, matrix_rate), torch.optim.AdamW(others, lr=rate, weight_decay=0.0)]
+    def factor(self, share: float) -> float:
+        """The part of the full rate once ``share`` of the tokens is seen."""
+        rising = min(1.0, (share + self.warmup / 10) / self.warmup) if self.warmup else 1.0
+        if self.schedule == "cosine":
+            return rising * max(0.02, (1.0 + math.cos(math.pi * min(1.0, share))) / 2)
+        return rising * max(0.02, 1.0 - share)
 
 
 def train(
-    model: PreTrainedModel | PeftModel,
+    wrapped: torch.nn.Module,
+    parameters: Parameters,
     optimizers: Sequence[torch.optim.Optimizer],
-    steps: Iterable[Batch],
-    total_tokens: int,
+    steps: Iterator[list[Encoded]],
+    course: Course,
     say: Say,
-) -> float:
-    """Run ``steps`` until ``total_tokens`` real tokens are seen; returns the mean loss of the last tenth.
+    world: World,
+    checkpoints: Checkpoints | None = None,
+    log: Log = lambda step, figures: None,
+) -> Progress:
+    """Run ``steps`` until ``course.tokens`` real tokens are seen, from the newest checkpoint on.
 
-    ``model`` may be plain or wrapped by peft. The rate warms up over 2 % of the tokens, then falls
-    linearly. A loss that is not finite stops with ``TrainError``.
+    ``wrapped`` is a ``Supervised``, perhaps in DDP or FSDP. ``parameters`` are those that the optimizers
+    hold, by name. ``TrainError`` for a loss or gradient that is not finite, naming the rows, and for a
+    training that diverges; ``KeyboardInterrupt`` after a checkpoint where SIGTERM or Ctrl-C asked for
+    an end.
     """
-    inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-    head = inner.get_output_embeddings()
+    done = checkpoints.restore(parameters, optimizers) if checkpoints else Progress()
     peaks = [group["lr"] for opt in optimizers for group in opt.param_groups]
-    trained = [p for opt in optimizers for group in opt.param_groups for p in group["params"]]
-    seen, step, losses, shown = 0, 0, [], 0
+    model: Supervised = getattr(wrapped, "module", wrapped)  # type: ignore[arg-type]
+    shown = done.tokens * 20 // course.tokens
+    for _ in range(done.step):
+        next(steps, None)
     model.train()
-    for batch in steps:
-        if seen >= total_tokens:
-            break
-        share = seen / total_tokens
-        _set_rates(optimizers, peaks, min(1.0, (share + 0.002) / 0.02) * max(0.02, 1.0 - share))
-        with _last_mlp_on_answers(inner.model, batch):
-            states = inner.model(input_ids=batch.ids, use_cache=False).last_hidden_state
-        logits = head(states[batch.rows, batch.columns])
-        each = functional.cross_entropy(logits, batch.targets, reduction="none")
-        loss = (each * batch.weights).sum() / batch.weights.sum()
-        if not torch.isfinite(loss):
-            raise TrainError(f"The loss is {loss.item()} at step {step}: lower the recipe's rate.")
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        seen += batch.tokens
-        step += 1
-        losses.append(loss.item())
-        if seen * 20 // total_tokens > shown:
-            shown = seen * 20 // total_tokens
-            say(f"train: {min(100, shown * 5)} % · step {step} · loss {losses[-1]:.3f}")
-    tail = losses[-max(1, len(losses) // 10) :]
-    return sum(tail) / len(tail) if tail else float("nan")
+    with _asked_to_stop() as stopping:
+        for step in steps:
+            if done.tokens >= course.tokens:
+                break
+            factor = course.factor(done.tokens / course.tokens)
+            _set_rates(optimizers, peaks, factor)
+            torch.manual_seed((course.seed * 1_000_003 + done.step) * world.size + world.rank)
+            loss = _gradients(wrapped, model, step, course, world)
+            norm = float(whole(clip_grad_norm_(parameters.values(), course.clip or math.inf)))
+            _check(loss, norm, model, step, done.step)
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            done.step += 1
+            done.tokens += sum(len(row.ids) for row in step)
+            done.history.append([done.tokens, loss, norm, peaks[0] * factor])
+            _check_course(done)
+            if done.tokens * 20 // course.tokens > shown:
+                shown = done.tokens * 20 // course.tokens
+                say(f"train: {min(100, shown * 5)} % · step {done.step} · loss {loss:.3f}")
+            log(done.step, dict(zip(FIGURES, done.history[-1], strict=True)))
+            stop = world.any(bool(stopping))
+            if checkpoints and (stop or world.any(checkpoints.due())):
+                checkpoints.save(parameters, optimizers, done, world)
+            if stop:
+                raise KeyboardInterrupt
+        if checkpoints and checkpoints.begun:  # a phase may follow, and be stopped
+            checkpoints.save(parameters, optimizers, done, world)
+    return done
 
 
-@contextmanager
-def _last_mlp_on_answers(decoder: Any, batch: Batch) -> Iterator[None]:
-    """The last layer's MLP sees only positions whose state is read: the loss is the same.
+def _gradients(
+    wrapped: torch.nn.Module, model: Supervised, step: list[Encoded], course: Course, world: World
+) -> float:
+    """Gradients of the whole step's mean loss, which is returned; processes' means are summed up."""
+    batches = micro_batches(step, course.micro, world.rank, world.size)
+    scale = world.size / supervised(step)  # DDP and FSDP take the mean of all processes
+    total = torch.zeros((), device=world.device)
+    for number, batch in enumerate(batches):
+        with _synchronised(wrapped, number == len(batches) - 1, world):
+            loss = wrapped(batch.to(world.device)) * scale
+            loss.backward()
+        total += loss.detach()
+        model.forget()
+    return float(world.total(total / world.size))
 
-    Three tokens in four are a question's; with two layers that is a fifth of all multiplications.
-    """
 
-    def narrow(_: object, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        return inputs[0][batch.rows, batch.columns].unsqueeze(0)
-
-    def widen(_: object, inputs: object, output: torch.Tensor) -> torch.Tensor:
-        whole = output.new_zeros((*batch.ids.shape, output.shape[-1]))
-        return whole.index_put((batch.rows, batch.columns), output.squeeze(0))
-
-    mlp = decoder.layers[-1].mlp
-    hooks = [mlp.register_forward_pre_hook(narrow), mlp.register_forward_hook(widen)]
-    try:
+@contextlib.contextmanager
+def _synchronised(wrapped: torch.nn.Module, last: bool, world: World) -> Iterator[None]:
+    """Processes exchange gradients with the last micro-batch of a step alone."""
+    if world.size == 1 or last:
+        if world.shard:
+            wrapped.set_requires_gradient_sync(True)  # type: ignore[operator]
         yield
+    elif world.shard:
+        wrapped.set_requires_gradient_sync(False)  # type: ignore[operator]
+        yield
+    else:
+        with wrapped.no_sync():  # type: ignore[operator]
+            yield
+
+
+def _check(
+    loss: float, norm: float, model: Supervised, step: Sequence[Encoded], number: int
+) -> None:
+    """Stop at a loss or gradient that is not finite, naming the rows that it comes from."""
+    if math.isfinite(loss) and math.isfinite(norm):
+        return
+    what = f"The loss is {loss}" if not math.isfinite(loss) else f"The gradient's norm is {norm}"
+    guilty = model.not_finite(step)
+    if len(guilty) in (0, len(step)):
+        whose = "for every row" if guilty else "and each row's loss is finite"
+        raise TrainError(f"{what} at step {number}, {whose}: lower the recipe's rate.")
+    named = [row.origin.strip() for row in guilty]
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    raise TrainError(
+        f"{what} at step {number}; it comes from {'; '.join(named[:_NAMED])}{more}: mend or veto these "
+        "rows, or lower the recipe's rate."
+    )
+
+
+def _check_course(done: Progress) -> None:
+    """Stop where the loss has grown by half over what it was at the start."""
+    if done.step < 4 * _WINDOW or done.step % _WINDOW:
+        return
+    losses = [row[1] for row in done.history]
+    first, now = (sum(part) / _WINDOW for part in (losses[:_WINDOW], losses[-_WINDOW:]))
+    if now > 1.5 * first:
+        raise TrainError(
+            f"The training diverges: the mean loss was {first:.2f} in its first {_WINDOW} steps and is "
+            f"{now:.2f} at step {done.step}. Lower the recipe's rate, or lengthen train.warmup."
+        )
+
+
+@contextlib.contextmanager
+def _asked_to_stop() -> Iterator[list[int]]:
+    """A list that a first SIGTERM or SIGINT is put into; a second one stops at once."""
+    asked: list[int] = []
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {}
+    with contextlib.suppress(ValueError):  # another thread than the main one hears no signal
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, hear)
+    try:
+        yield asked
     finally:
-        for hook in hooks:
-            hook.remove()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _set_rates(
@@ -165,12 +216,19 @@ def deterministic(recipe: Recipe) -> None:
 
 
 def tell_left_out(rows: int, recipe: Recipe, say: Say) -> None:
-    if rows:
+    if rows > 0:
         say(
             f"train: {rows} rows are left out, longer than the student's "
             f"{recipe.student.positions} tokens; a larger student.positions would take them"
         )
 
 
-def write_record(out: Path, record: Mapping[str, object]) -> None:
+def write_record(out: Path, record: Mapping[str, Any], done: Progress) -> None:
+    """``training.json``, and ``training.jsonl`` with a line a step."""
     (out / "training.json").write_bytes(pretty_json(record))
+    with (out / "training.jsonl").open("w", encoding="utf-8") as lines:
+        for number, row in enumerate(done.history, 1):
+            figures = {
+                name: float(f"{value:.6g}") for name, value in zip(FIGURES, row, strict=True)
+            }
+            lines.write(json.dumps({"step": number, **figures, "tokens": int(row[0])}) + "\n")

@@ -12,7 +12,8 @@ from collections.abc import Collection, Mapping
 from transformers import PreTrainedTokenizerBase
 
 from pipelines.recipe import Recipe
-from pipelines.train.data import Conversations, Encoded, encode
+from pipelines.train.data import Encoded, encode
+from pipelines.train.order import Conversations
 
 _AT_ONCE = 128  # rows encoded before it is asked whether they are enough
 
@@ -43,7 +44,12 @@ def replay(
         parts = (order[at : at + _AT_ONCE] for at in range(0, len(order), _AT_ONCE))
         # A part is encoded when it is reached: most leaves have far more rows than their share.
         encoded = (
-            encode(tokenizer, [(old[name][at], 1.0) for at in part], recipe.student.positions)
+            encode(
+                tokenizer,
+                [(old[name][at], 1.0) for at in part],
+                recipe.student.positions,
+                source=name[:12],
+            )
             for part in parts
         )
         for row in itertools.chain.from_iterable(encoded):

@@ -6,46 +6,60 @@ and ``training.json`` (rows, tokens, loss).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
-from pipelines.train.data import Batch, Conversations, batches, encode
-from pipelines.train.loop import (
-    Say,
-    deterministic,
-    scratch_optimizers,
-    tell_left_out,
-    train,
-    write_record,
-)
+from pipelines.train.checkpoint import checkpoints_of
+from pipelines.train.data import Encoded, encode, steps
+from pipelines.train.loop import Course, Say, deterministic, tell_left_out, train, write_record
+from pipelines.train.optimizers import scratch_optimizers
+from pipelines.train.order import Conversations, Order
 from pipelines.train.student import fresh_model, train_tokenizer
+from pipelines.train.supervised import Supervised
+from pipelines.train.world import ALONE
 
 
-def bootstrap(rows: Conversations, recipe: Recipe, out: Path, say: Say) -> None:
-    """Release zero: a tokenizer and a student trained on ``rows`` from nothing, written to ``out``."""
+def bootstrap(order: Order, rows: Conversations, recipe: Recipe, out: Path, say: Say) -> None:
+    """Release zero: a tokenizer and a student trained on ``rows`` from nothing, written to ``out``.
+
+    Of ``order`` only where to keep checkpoints is used. It is small, and so one process trains it, on
+    the CPU, whatever the recipe has for adapters.
+    """
     deterministic(recipe)
-    order = [row for content_hash in sorted(rows) for row in rows[content_hash]]
-    if not order:
+    shape = recipe.bootstrap
+    assert shape is not None, "a recipe whose student is made here has the section"
+    talks = [row for content_hash in sorted(rows) for row in rows[content_hash]]
+    if not talks:
         raise TrainError("There is no row to train release zero on: the taxonomy has no leaf.")
-    texts = (turn.content for row in order for turn in row)
+    texts = (turn.content for row in talks for turn in row)
     tokenizer = train_tokenizer(texts, recipe.student.vocabulary)
     model = fresh_model(recipe.student, tokenizer, recipe.seed)
-    encoded = encode(tokenizer, [(row, 1.0) for row in order], recipe.student.positions)
-    tell_left_out(len(order) - len(encoded), recipe, say)
+    encoded = encode(
+        tokenizer, [(row, 1.0) for row in talks], recipe.student.positions, recipe.train.too_long
+    )
+    tell_left_out(len(talks) - len(encoded), recipe, say)
     if not encoded:
         raise TrainError(f"No row fits the student's {recipe.student.positions} tokens.")
-    shape = recipe.bootstrap
 
-    def forever() -> Iterator[Batch]:
-        epoch = 0
-        while True:
-            yield from batches(encoded, shape.tokens_per_step, recipe.seed + epoch)
-            epoch += 1
+    def forever() -> Iterator[list[Encoded]]:
+        for epoch in itertools.count():
+            yield from steps(encoded, shape.tokens_per_step, recipe.seed + epoch)
 
     optimizers = scratch_optimizers(model, shape.matrix_rate, shape.rate)
-    loss = train(model, optimizers, forever(), shape.tokens, say)
+    done = train(
+        Supervised(model),
+        dict(model.named_parameters()),
+        optimizers,
+        forever(),
+        Course(shape.tokens, seed=recipe.seed),
+        say,
+        ALONE,
+        checkpoints_of(order, recipe, say),
+    )
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    write_record(out, {"rows": len(encoded), "tokens": shape.tokens, "loss": round(loss, 4)})
+    told = {"rows": len(encoded), "tokens": shape.tokens, "loss": round(done.loss, 4)}
+    write_record(out, told, done)

@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 
 from pipelines.train.scratch import bootstrap
-from tests.train.support import recipe, rows
+from tests.train.support import NOWHERE, recipe, rows
 
 
 @functools.cache
@@ -14,5 +14,5 @@ def tiny_model(scratch: Path) -> Path:
     """Made once in the session's folder: it knows ``What is part 3 of the river?``."""
     place = scratch / "tiny-model"
     place.mkdir()
-    bootstrap({"r": rows("river")}, recipe(80_000), place, lambda line: None)
+    bootstrap(NOWHERE, {"r": rows("river")}, recipe(80_000), place, lambda line: None)
     return place

@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from pipelines.recipe import Recipe, load_recipe
 from pipelines.records import Message
 from pipelines.train.adapter import adapt
-from pipelines.train.student import train_tokenizer
+from pipelines.train.order import Order
+from pipelines.train.student import fresh_model, train_tokenizer
 from tests.generate.support import FAST
 
 Talk = tuple[Message, ...]
+NOWHERE = Order(Path())  # no folder to keep checkpoints in
 
 
 def talk(question: str, answer: str) -> Talk:
@@ -40,11 +42,19 @@ def tokenizer(texts: Sequence[str] = ()) -> PreTrainedTokenizerFast:
     return train_tokenizer(texts or told, 400)
 
 
+TOKENS = tokenizer()
+
+
+def fresh(seed: int = 0) -> LlamaForCausalLM:
+    """A student of the short recipe that has learnt nothing."""
+    return fresh_model(recipe().student, TOKENS, seed)
+
+
 def adapt_here(base: Path, out: Path) -> None:
     """One fixed adaptation, which a second process can repeat."""
     out.mkdir()
     new, old = {"a": rows("canal")}, {"b": rows("river"), "c": rows("delta")}
-    adapt(base, None, new, old, (), recipe(), out, lambda line: None)
+    adapt(Order(base), new, old, recipe(), out, lambda line: None)
 
 
 def stay_offline(event: str, arguments: tuple[object, ...]) -> None:

@@ -22,9 +22,10 @@ from pipelines.backends.local import Student
 from pipelines.errors import BackendError, TrainError
 from pipelines.records import Json
 from pipelines.train.adapter import adapt
+from pipelines.train.order import Order
 from pipelines.train.scratch import bootstrap
 from tests.generate.support import Teacher, dataset, talks, taxonomy, work_of
-from tests.train.support import Talk, adapt_here, recipe, rows, talk
+from tests.train.support import NOWHERE, Talk, adapt_here, recipe, rows, talk
 
 TEXTS = {".json", ".jinja"}
 
@@ -36,7 +37,7 @@ def quiet(line: str) -> None:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("base")
-    bootstrap({"b": rows("river"), "c": rows("delta")}, recipe(), out, quiet)
+    bootstrap(NOWHERE, {"b": rows("river"), "c": rows("delta")}, recipe(), out, quiet)
     return out
 
 
@@ -52,7 +53,7 @@ def continued(
 ) -> dict[str, int]:
     new, old = {"d": rows("fjord", 6)}, {"a": rows("canal"), "b": rows("river")}
     out.mkdir()
-    return adapt(base, adapter, new, old, corrected, recipe(), out, quiet)
+    return adapt(Order(base, adapter, corrected), new, old, recipe(), out, quiet)
 
 
 def record(directory: Path) -> Json:
@@ -77,7 +78,7 @@ def test_release_zero_of_real_leaves_is_the_same_bytes_twice(tmp_path: Path) -> 
     told = talks(tmp_path / "dataset")
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        bootstrap(told, recipe(3000), tmp_path / name, quiet)
+        bootstrap(NOWHERE, told, recipe(3000), tmp_path / name, quiet)
     found = tree_digests(tmp_path / "one")
     assert found == tree_digests(tmp_path / "two")
     assert record(tmp_path / "one")["rows"] == sum(map(len, told.values()))
@@ -86,14 +87,14 @@ def test_release_zero_of_real_leaves_is_the_same_bytes_twice(tmp_path: Path) -> 
 def test_release_zero_depends_on_the_recipe_s_seed_and_not_on_the_order_of_leaves(
     base: Path, tmp_path: Path
 ) -> None:
-    bootstrap({"c": rows("delta"), "b": rows("river")}, recipe(), tmp_path, quiet)
+    bootstrap(NOWHERE, {"c": rows("delta"), "b": rows("river")}, recipe(), tmp_path, quiet)
     assert tree_digests(tmp_path) == tree_digests(base)
 
 
 def test_weights_are_safetensors_and_nothing_else(base: Path, adapter: Path) -> None:
     for directory, weights in ((base, "model"), (adapter, "adapter_model")):
         others = {path.name for path in directory.rglob("*") if path.suffix not in TEXTS}
-        assert others == {f"{weights}.safetensors"}
+        assert others == {f"{weights}.safetensors", "training.jsonl"}
         assert load_file(directory / f"{weights}.safetensors")
 
 
@@ -147,7 +148,7 @@ def test_continued_weights_begin_where_the_last_ones_ended(
     base: Path, adapter: Path, tmp_path: Path
 ) -> None:
     still = replace(recipe(), train=replace(recipe().train, rate=0.0, embedding_rate=0.0))
-    adapt(base, adapter, {"d": rows("fjord", 3)}, {}, (), still, tmp_path, quiet)
+    adapt(Order(base, adapter), {"d": rows("fjord", 3)}, {}, still, tmp_path, quiet)
     before, after = (load_file(p / "adapter_model.safetensors") for p in (adapter, tmp_path))
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -174,7 +175,7 @@ def test_old_leaves_are_replayed_each_in_its_share(base: Path, tmp_path: Path) -
 def test_without_old_rows_nothing_is_replayed(
     base: Path, tmp_path: Path, old: dict[str, list[Talk]]
 ) -> None:
-    seen = adapt(base, None, {"d": rows("fjord", 3)}, old, (), recipe(), tmp_path, quiet)
+    seen = adapt(Order(base), {"d": rows("fjord", 3)}, old, recipe(), tmp_path, quiet)
     assert seen == {"d": 3}
 
 
@@ -194,9 +195,9 @@ def test_embeddings_move_as_far_as_the_use_of_their_token_is_new(
 
 def test_nothing_to_train_on_is_one_sentence(base: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match="no row to train release zero on"):
-        bootstrap({"a": []}, recipe(), tmp_path, quiet)
+        bootstrap(NOWHERE, {"a": []}, recipe(), tmp_path, quiet)
     with pytest.raises(TrainError, match="the changed leaves gave none"):
-        adapt(base, None, {"a": []}, {"b": rows("river")}, (), recipe(), tmp_path, quiet)
+        adapt(Order(base), {"a": []}, {"b": rows("river")}, recipe(), tmp_path, quiet)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -205,15 +206,13 @@ def test_rows_that_do_not_fit_are_told_and_the_rest_is_trained_on(
 ) -> None:
     said: list[str] = []
     long = talk("Recite the ballad.", "verse " * 200)
-    seen = adapt(
-        base, None, {"d": [*rows("fjord", 6), long]}, {}, (), recipe(), tmp_path, said.append
-    )
+    seen = adapt(Order(base), {"d": [*rows("fjord", 6), long]}, {}, recipe(), tmp_path, said.append)
     assert seen == {"d": 6}
     assert any("1 rows are left out, longer than the student's 128 tokens" in line for line in said)
     with pytest.raises(TrainError, match="none that fits the student's 128 tokens"):
-        adapt(base, None, {"d": [long]}, {}, (), recipe(), tmp_path, quiet)
+        adapt(Order(base), {"d": [long]}, {}, recipe(), tmp_path, quiet)
     with pytest.raises(TrainError, match="No row fits the student's 128 tokens"):
-        bootstrap({"d": [long]}, recipe(), tmp_path, quiet)
+        bootstrap(NOWHERE, {"d": [long]}, recipe(), tmp_path, quiet)
 
 
 def test_a_pickled_base_is_never_loaded(base: Path, tmp_path: Path) -> None:
@@ -226,7 +225,7 @@ def test_a_pickled_base_is_never_loaded(base: Path, tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="cannot be loaded"):
         Student(pickled, None, 4, 2)
     with pytest.raises(TrainError, match="cannot be loaded"):
-        adapt(pickled, None, {"a": rows("canal")}, {}, (), recipe(), tmp_path, quiet)
+        adapt(Order(pickled), {"a": rows("canal")}, {}, recipe(), tmp_path, quiet)
 
 
 def test_a_student_answers_in_order_with_and_without_its_adapter(base: Path, adapter: Path) -> None:

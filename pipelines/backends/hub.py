@@ -1,0 +1,33 @@
+"""Models of the Hub, at a commit, fetched once into its own cache; ``HF_ENDPOINT`` names a mirror.
+
+In: a repository's name and the 40 digits of a revision. Out: a folder with configuration, tokenizer and
+safetensors. Weights in pickles are not fetched, and neither is code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.errors import BackendError
+
+# Everything that a tokenizer or a configuration may consist of, and weights in the one safe format.
+FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
+
+
+def fetch_model(name: str, revision: str) -> Path:
+    """The folder of the model; ``BackendError`` says why it cannot be had."""
+    from huggingface_hub import errors, snapshot_download
+
+    try:
+        place = Path(snapshot_download(name, revision=revision, allow_patterns=list(FILES)))
+    except (OSError, errors.HFValidationError) as error:
+        raise BackendError(
+            f"The model {name} at {revision} cannot be had from the Hub: "
+            f"{' '.join(str(error).split())[:200]}"
+        ) from error
+    if not any(place.glob("*.safetensors")):
+        raise BackendError(
+            f"The model {name} at {revision} has no weights in safetensors, the one format that is "
+            "loaded; name a revision that has them."
+        )
+    return place

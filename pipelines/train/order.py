@@ -1,0 +1,151 @@
+"""What is to be trained, and by whom: in this process, or in those that the recipe's launcher starts.
+
+In: an ``Order``, conversations by content hash, a recipe. Out: an adapter in the stage directory. For a
+launcher the order is written to a folder, and ``python -m pipelines.train FOLDER`` carries it out on
+every process; the first one writes ``result`` there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+
+from pipelines.artifacts import pretty_json, write_atomic
+from pipelines.errors import TrainError
+from pipelines.recipe import Recipe, read_recipe
+from pipelines.records import Message, as_json
+
+Conversations = Mapping[str, Sequence[tuple[Message, ...]]]
+Say = Callable[[str], None]
+_ORDER, _RESULT = "order.json", "result"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is continued: ``base``, and ``adapter`` on it or None for a new one.
+
+    ``corrected`` are the content hashes whose rows weigh more, because the weights have seen another
+    answer; ``names`` what to call a content hash before people. In the folder ``work`` checkpoints are
+    kept, and taken up again for the same ``inputs`` (digests by name); None keeps none.
+    """
+
+    base: Path
+    adapter: Path | None = None
+    corrected: Collection[str] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    work: Path | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def carry_out(
+    order: Order, new: Conversations, old: Conversations, recipe: Recipe, out: Path, say: Say
+) -> None:
+    """Train, here or by the recipe's launcher. ``KeyboardInterrupt`` where it was asked to stop."""
+    if not recipe.hardware.launch:
+        from pipelines.train.adapter import adapt
+
+        adapt(order, new, old, recipe, out, say)
+        return
+    assert order.work is not None, "a launched training has a folder to work in"
+    folder = order.work / "order"
+    write_order(folder, order, new, old, recipe)
+    command = [*shlex.split(recipe.hardware.launch), "-m", "pipelines.train", str(folder)]
+    say(f"train: {shlex.join(command)}")
+    _run(command)
+    shutil.copytree(folder / _RESULT, out, dirs_exist_ok=True)
+    shutil.rmtree(folder)
+
+
+def _run(command: Sequence[str]) -> None:
+    # torchrun lies beside the Python that runs this, whether or not its folder is in the path.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    try:
+        child = subprocess.Popen(command, env={**os.environ, "PATH": path})
+    except OSError as error:
+        raise TrainError(
+            f"hardware.launch cannot be started: {command[0]}: {error.strerror}."
+        ) from error
+    asked = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        child.send_signal(signal.SIGTERM)
+
+    before = {n: signal.signal(n, pass_on) for n in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        code = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if asked:
+        raise KeyboardInterrupt
+    if code:
+        raise TrainError(
+            f"The training that hardware.launch started ended with {code}; its own words stand above."
+        )
+
+
+def write_order(
+    folder: Path, order: Order, new: Conversations, old: Conversations, recipe: Recipe
+) -> None:
+    """Everything that a training reads but its base and adapter, as files."""
+    shutil.rmtree(folder, ignore_errors=True)
+    rows = {"new": as_json(new), "old": as_json(old), "recipe": as_json(recipe)}
+    for name, value in rows.items():
+        write_atomic(folder / f"{name}.json", json.dumps(value, ensure_ascii=False).encode())
+    told = {
+        "base": str(order.base.absolute()),
+        "adapter": str(order.adapter.absolute()) if order.adapter else None,
+        "corrected": sorted(order.corrected),
+        "names": dict(order.names),
+        "work": str(order.work.absolute()) if order.work else None,
+        "inputs": dict(order.inputs),
+    }
+    write_atomic(folder / _ORDER, pretty_json(told))
+
+
+def read_order(folder: Path) -> tuple[Order, Conversations, Conversations, Recipe]:
+    """What ``write_order`` wrote."""
+    try:
+        told = json.loads((folder / _ORDER).read_bytes())
+        found = {
+            n: json.loads((folder / f"{n}.json").read_bytes()) for n in ("new", "old", "recipe")
+        }
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{folder} holds no order for a training: {error}.") from error
+    new, old = (
+        {
+            h: [tuple(Message(turn["role"], turn["content"]) for turn in row) for row in rows]
+            for h, rows in found[name].items()
+        }
+        for name in ("new", "old")
+    )
+    order = Order(
+        base=Path(told["base"]),
+        adapter=Path(told["adapter"]) if told["adapter"] else None,
+        corrected=told["corrected"],
+        names=told["names"],
+        work=Path(told["work"]) if told["work"] else None,
+        inputs=told["inputs"],
+    )
+    return order, new, old, read_recipe(found["recipe"], str(folder))
+
+
+def main(folder: Path) -> None:
+    """Carry out the order in ``folder``, as one of the processes that a launcher started."""
+    from pipelines.train.adapter import adapt
+
+    order, new, old, recipe = read_order(folder)
+    here = replace(recipe, hardware=replace(recipe.hardware, launch=""))
+    out = folder / _RESULT
+    out.mkdir(exist_ok=True)
+    adapt(order, new, old, here, out, lambda line: print(line, file=sys.stderr, flush=True))
