@@ -232,7 +232,9 @@ def _students(job: Job) -> dict[str, Answerer]:
     from pipelines.backends.local import Student
 
     def student(base: Path, adapter: Path | None) -> Student:
-        return Student(base, adapter, job.recipe.evaluate.new_tokens, job.recipe.threads)
+        return Student(
+            base, adapter, job.recipe.evaluate.new_tokens, job.recipe.threads, job.recipe.hardware
+        )
 
     base = student(job.base, None)
     made = job.directory / "adapter"

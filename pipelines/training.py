@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipelines.artifacts import digest, finished, output_digest, pretty_json, stage
 from pipelines.errors import TrainError
+from pipelines.fitting import fit
 from pipelines.ingredients import make_mix
 from pipelines.job import Job, Say
 from pipelines.mix import PHASES, read_phase
@@ -63,10 +64,12 @@ def train(job: Job, data: Mapping[str, LeafData], new: Rows, old: Rows) -> None:
             job.say("train: no row is new; the weights are carried over")
             if order.adapter is not None:
                 shutil.copytree(order.adapter, out, dirs_exist_ok=True)
-        elif mixed is not None:
-            _phases(order, mixed, job.recipe, out, job.say)
         else:
-            carry_out(order, new, old, job.recipe, out, job.say)
+            fit(job.recipe).check(job.recipe.student.id)
+            if mixed is not None:
+                _phases(order, mixed, job.recipe, out, job.say)
+            else:
+                carry_out(order, new, old, job.recipe, out, job.say)
     _forget(job)
 
 

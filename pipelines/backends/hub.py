@@ -14,6 +14,21 @@ from pipelines.errors import BackendError
 FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 
 
+def fetch_config(name: str, revision: str) -> Path:
+    """The model's config.json alone; ``BackendError`` says why it cannot be had."""
+    from huggingface_hub import errors, hf_hub_download
+
+    try:
+        return Path(hf_hub_download(name, "config.json", revision=revision))
+    except (OSError, errors.HFValidationError) as error:
+        raise _not_had(name, revision, error) from error
+
+
+def _not_had(name: str, revision: str, error: Exception) -> BackendError:
+    reason = " ".join(str(error).split())[:200]
+    return BackendError(f"The model {name} at {revision} cannot be had from the Hub: {reason}")
+
+
 def fetch_model(name: str, revision: str) -> Path:
     """The folder of the model; ``BackendError`` says why it cannot be had."""
     from huggingface_hub import errors, snapshot_download
@@ -21,10 +36,7 @@ def fetch_model(name: str, revision: str) -> Path:
     try:
         place = Path(snapshot_download(name, revision=revision, allow_patterns=list(FILES)))
     except (OSError, errors.HFValidationError) as error:
-        raise BackendError(
-            f"The model {name} at {revision} cannot be had from the Hub: "
-            f"{' '.join(str(error).split())[:200]}"
-        ) from error
+        raise _not_had(name, revision, error) from error
     if not any(place.glob("*.safetensors")):
         raise BackendError(
             f"The model {name} at {revision} has no weights in safetensors, the one format that is "

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from pipelines.errors import BackendError
+from pipelines.recipe import Hardware
 
 _BATCH = 128
 
@@ -22,20 +23,31 @@ _BATCH = 128
 class Student:
     """``base`` alone, or with ``adapter`` on it. Answers hold at most ``new_tokens`` tokens."""
 
-    def __init__(self, base: Path, adapter: Path | None, new_tokens: int, threads: int) -> None:
+    def __init__(
+        self,
+        base: Path,
+        adapter: Path | None,
+        new_tokens: int,
+        threads: int,
+        hardware: Hardware | None = None,
+    ) -> None:
+        hardware = hardware or Hardware()
+        device = device_of(hardware.device)
         torch.set_num_threads(threads)
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self.new_tokens = new_tokens
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
             model = AutoModelForCausalLM.from_pretrained(
-                base, dtype=torch.float32, use_safetensors=True
+                base, dtype=weight_dtype(hardware.dtype, device), use_safetensors=True
             )
             if adapter is not None:
                 model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
         except (OSError, ValueError) as error:
             raise BackendError(f"The student in {base} cannot be loaded: {error}.") from error
-        self.model = model.train(False)
+        if self.tokenizer.pad_token_id is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.model = model.to(device).train(False)  # type: ignore[arg-type]
 
     def answers(self, prompts: Sequence[str]) -> list[str]:
         """One greedy answer for each prompt, in order; batches hold prompts of like length."""
@@ -60,7 +72,7 @@ class Student:
             padding=True,
             add_special_tokens=False,
             return_token_type_ids=False,
-        )
+        ).to(self.model.device)
         with torch.inference_mode():
             output = self.model.generate(
                 **batch,
@@ -78,6 +90,29 @@ def weight_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         name = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
     return torch.bfloat16 if name == "bfloat16" else torch.float32
+
+
+def device_of(wanted: str) -> torch.device:
+    """What a recipe's ``device`` means here."""
+    if wanted == "auto" and torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("mps" if wanted == "auto" and torch.backends.mps.is_available() else "cpu")
+
+
+def room(hardware: Hardware) -> tuple[str, float | None, int]:
+    """The device's name, its free bytes where it has memory of its own, and bytes a weight there."""
+    device = device_of(hardware.device)
+    size = weight_dtype(hardware.dtype, device).itemsize
+    free = float(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
+    return device.type, free, size
+
+
+def product(threads: int) -> float:
+    """Multiply two matrices of 1,024 by 1,024; returns the operations that it took."""
+    torch.set_num_threads(threads)
+    matrix = torch.full((1024, 1024), 0.5)
+    torch.mm(matrix, matrix)
+    return 2.0 * 1024**3
 
 
 def accelerator() -> str:

@@ -51,25 +51,42 @@ def _line(name: str, one: Estimate, priced: bool) -> list[str]:
 
 
 def training(args: argparse.Namespace, options: Options) -> None:
-    """Rows, tokens, steps and, once one training was measured here, the time."""
+    """Rows, tokens, steps, time and memory; an error where the memory is too small."""
+    from pipelines.fitting import fit, guess
     from pipelines.prepare import planned
     from pipelines.records import as_json
     from pipelines.spending import training as estimate
 
     job = planned(options)
     found = estimate(job)
+    fits = None if job.plan.action in ("nothing", "bootstrap") else fit(job.recipe)
     if args.format == "json":
-        _print_json(job, as_json(found))
+        memory = fits and {
+            **as_json(fits.memory),
+            "available": fits.available,
+            "device": fits.device,
+        }
+        _print_json(job, {**as_json(found), "memory": memory})
         return
     print_plan(job.plan)
     if job.plan.action == "nothing":
         return
     print(f"new rows:  {found.rows:,} of about {found.row_tokens:,} tokens")
     print(f"training:  about {found.tokens:,} tokens in {found.steps:,} steps, replay included")
-    unknown = "unknown until this student was trained here once"
-    print(f"time:      {unknown if found.seconds is None else duration(found.seconds)}")
+    if found.seconds is not None:
+        print(f"time:      {duration(found.seconds)}, as fast as the last training here")
+    elif fits is None:
+        print("time:      unknown until this student was trained here once")
+    elif fits.device == "cpu":
+        guessed = guess(job.recipe, found.tokens)
+        print(f"time:      about {duration(guessed)}, by how fast this machine multiplies")
     for leaf in found.missing:
         print(f"  no row yet of {leaf}: `graft generate` makes them")
+    if fits is not None:
+        told = ", ".join(f"{name} {size(value)}" for name, value in as_json(fits.memory).items())
+        print(f"memory:    about {size(fits.memory.total)} ({told})")
+        print(f"           {size(fits.available)} are free on {fits.device}")
+        fits.check(job.recipe.student.id)
 
 
 def _print_json(job: Job, costs: Json) -> None:
@@ -86,6 +103,11 @@ def _columns(table: Sequence[Sequence[str]]) -> str:
         numbers = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
         lines.append("  ".join([first.ljust(widths[0]), *numbers]))
     return "\n".join(lines)
+
+
+def size(amount: float) -> str:
+    """Bytes for people: 350 MB, 5.9 GB."""
+    return f"{amount / 1e9:.1f} GB" if amount >= 1e9 else f"{amount / 1e6:.0f} MB"
 
 
 def duration(seconds: float) -> str:

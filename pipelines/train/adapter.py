@@ -7,7 +7,8 @@ seen by content hash) and ``training.jsonl``, a line a step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def adapt(
     rate falls with the corrected rows' part of the tokens.
     """
     deterministic(recipe)
-    with world(recipe.hardware) as here:
+    with world(recipe.hardware) as here, _enough_memory():
         torch.manual_seed(recipe.seed)
         tokenizer = AutoTokenizer.from_pretrained(order.base)
         material = _material(tokenizer, new, old, order, recipe, say if here.first else _unheard)
@@ -80,6 +81,22 @@ def adapt(
             told = {"rows": material.fresh, "tokens": material.tokens, "loss": round(done.loss, 4)}
             write_record(out, {**told, "seen": material.seen}, done)
     return material.seen
+
+
+@contextlib.contextmanager
+def _enough_memory() -> Iterator[None]:
+    """One sentence where memory ends, for CUDA, MPS and the CPU alike."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        told = " ".join(str(error).split())
+        words = ("out of memory", "not enough memory", "can't allocate memory")
+        if not isinstance(error, MemoryError) and not any(word in told.lower() for word in words):
+            raise
+        raise TrainError(
+            f"The memory is too small for this training: {told[:120]}. Lower hardware.micro_tokens, set "
+            "hardware.gradient_checkpointing to 1 or hardware.quantize to 4bit, or take a smaller student."
+        ) from error
 
 
 def _unheard(line: str) -> None:

@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from pipelines.backends.local import device_of
 from pipelines.errors import TrainError
 from pipelines.recipe import Hardware
 
@@ -97,13 +98,9 @@ def world(hardware: Hardware) -> Iterator[World]:
 
 
 def _device(hardware: Hardware) -> torch.device:
-    if hardware.device == "cpu":
-        return torch.device("cpu")
-    if torch.cuda.is_available():
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        torch.cuda.set_device(device)
-        return device
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if hardware.device == "auto" and torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    return device_of(hardware.device)
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
