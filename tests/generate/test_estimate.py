@@ -82,7 +82,9 @@ def test_what_the_teacher_writes_for_rows_is_counted_paid_for_or_stored(tmp_path
         for talk in found
         for turn in talk
     )
-    assert known > 0.8 * rows_hold  # the answers' tags and what filters drop, less repeated contexts
+    assert (
+        known > 0.8 * rows_hold
+    )  # the answers' tags and what filters drop, less repeated contexts
     assert guessed > 0
     assert total(estimates(tree, work, store)).completion_tokens == 0
 
