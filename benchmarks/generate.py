@@ -3,9 +3,9 @@
     python benchmarks/generate.py [SUBJECT …] [--rounds N] [--rows N] [--environments DIR]
 
 Subjects: ``ours`` (CPU a request, requests a second, fixed and heavy-tailed latency), ``peers`` (the same
-rows, prompts and concurrency for instructlab-sdg, sdg_hub and distilabel), ``stage`` (rerun, edit),
-``memory`` (100,000 and 1,000,000 rows). Each engine runs as a child process; the server is another
-process, whose counter says what was asked. A peer's environment is made on the first use, in
+rows, prompts and concurrency for instructlab-sdg, sdg_hub and distilabel), ``stage`` (rerun, a stored
+answer, edit), ``memory`` (10,000 to 1,000,000 rows). Each engine runs as a child process; the server is
+another process, whose counter says what was asked. A peer's environment is made on the first use, in
 ``--environments`` if it shall be kept. Output: Markdown.
 """
 
@@ -185,6 +185,9 @@ def stage(given: Given) -> Iterator[str]:
     yield row(f"rerun: rows a second, {again[0]['rows']} rows", "≥ 5,000", rate, 0)
     rate = [turn["rows"] / turn["cpu"] for turn in again]
     yield row("rerun: rows a second of CPU", "", rate, 0)
+    read = [_part("stored", 100) for _ in range(given.rounds)]
+    each = [turn["cpu"] / turn["reused"] * 1e6 for turn in read]
+    yield row(f"a stored answer: CPU, {read[0]['reused']} of them, µs", "≤ 100", each, 0)
     edited = _part("edit", 2)
     share = edited["again"] / edited["calls"] * edited["shown"]
     told = f"edit of one of {edited['shown']} shown seeds: {edited['again']} of {edited['calls']} calls"
@@ -195,7 +198,7 @@ def memory(given: Given) -> Iterator[str]:
     """Many leaves: what the largest resident set is with ten times the rows."""
     yield "| leaves | rows | rejects | memory at most, MB | CPU, s | wall, s |"
     yield "|---|---|---|---|---|---|"
-    for leaves in (53, 521):  # 100,000 and 1,000,000 rows
+    for leaves in (6, 53, 521):  # 10,000, 100,000 and 1,000,000 rows
         found = _part("memory", leaves)
         yield (
             f"| {found['leaves']} | {found['rows']:,} | {found['rejects']:,} | {found['peak']:.0f} | "

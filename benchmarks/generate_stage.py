@@ -1,16 +1,17 @@
 """The whole stage of generation in a process of its own, for ``generate.py``: one line of JSON each.
 
-    python -m benchmarks.generate_stage rerun|edit|memory --leaves N
+    python -m benchmarks.generate_stage rerun|stored|edit|memory --leaves N
 
-``rerun``: the stage twice with one call store; calls and time of the second turn. ``edit``: one of S
-shown seeds changed; the share of the calls that are made again. ``memory``: many leaves, 1,920 rows
-each and 240 rejects. The teacher is scripted and in this process, so that nothing but the stage is
-measured.
+``rerun``: the stage twice with one call store; calls and time of the second turn. ``stored``: what it
+takes to have answers that are stored, from row to text. ``edit``: one of S shown seeds changed; the share
+of the calls that are made again. ``memory``: many leaves, 1,920 rows each and 240 rejects. The teacher is
+scripted and in this process, so that nothing but the stage is measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import resource
 import sys
@@ -26,8 +27,9 @@ from pipelines.artifacts import digest
 from pipelines.backends import Answer, Call
 from pipelines.documents import documents
 from pipelines.exam import split
-from pipelines.generate import Teaching, generate
+from pipelines.generate import Teaching, first_rows, generate
 from pipelines.generate.completions import Completions
+from pipelines.generate.steps import Ask
 from pipelines.leaves import WorkTree, read_leaves
 from pipelines.recipe import load_recipe
 from pipelines.records import ExamSplit, Leaf, QuestionAnswer
@@ -97,6 +99,31 @@ def rerun(leaves: int, folder: Path) -> dict[str, float]:
     }  # fmt: skip
 
 
+def stored(leaves: int, folder: Path) -> dict[str, float]:
+    """All leaves; then every first call again: its prompt rendered, its key taken, its answer read."""
+    generate_leaves(folder / "taxonomy", leaves)
+    tree = WorkTree(folder / "taxonomy")
+    work, recipe = _work(tree), load_recipe("tiny")
+    _turn(folder, "first", work, tree, Scripted(3, 0))
+    with Completions(folder / "calls.sqlite") as store:
+        teaching = Teaching(recipe, store, Scripted(0, 0))
+        asking = [
+            (next(step for step in flow.steps if isinstance(step, Ask)), row)
+            for leaf, sides in work.values()
+            for flow in teaching.flows(leaf.kind)
+            for row in first_rows(flow, leaf, sides, partial(documents, tree), recipe)
+        ]
+
+        async def all_of_them() -> None:
+            for step, row in asking:
+                for call in teaching.calls(step, row):
+                    await teaching.answer(step, call)
+
+        cpu = time.process_time()
+        asyncio.run(all_of_them())
+        return {"cpu": time.process_time() - cpu, "reused": store.reused, "made": store.made}
+
+
 def edit(leaves: int, folder: Path) -> dict[str, float]:
     """One knowledge leaf, one of whose shown seeds is then written anew."""
     generate_leaves(folder / "taxonomy", 2)
@@ -135,6 +162,7 @@ def memory(leaves: int, folder: Path) -> dict[str, float]:
 
 PARTS: dict[str, Callable[[int, Path], dict[str, float]]] = {
     "rerun": rerun,
+    "stored": stored,
     "edit": edit,
     "memory": memory,
 }

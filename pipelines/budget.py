@@ -15,7 +15,7 @@ from pipelines.records import Waiting
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What asking about one leaf is estimated to take; ``tokens`` in and out together."""
+    """What one leaf is estimated to take: ``tokens`` of asking, in and out; ``hours`` with its training."""
 
     calls: int
     tokens: int

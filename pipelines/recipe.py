@@ -245,7 +245,10 @@ class Mix:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one run may spend on asking: calls, tokens in and out together, hours. None: no limit."""
+    """What one run may spend on new leaves. None: no limit.
+
+    ``calls`` and ``tokens``, in and out together, are of asking; ``hours`` of asking and training.
+    """
 
     calls: int | None = None
     tokens: int | None = None

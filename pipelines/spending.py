@@ -91,7 +91,7 @@ def waiting(job: Job) -> tuple[Waiting, ...]:
     """The leaves that do not fit the recipe's budget this time, oldest change first."""
     if job.recipe.budget is None or not job.todo:
         return ()
-    costs = {one.leaf: _cost(one) for one in estimates(job)}
+    costs = {one.leaf: _cost(job, one) for one in estimates(job)}
     prefix = f"{job.now.prefix}/" if job.now.prefix else ""
     dates = job.now.repository.changed(job.now.commit, [prefix + leaf for leaf in costs])
     candidates = [
@@ -121,10 +121,28 @@ def without(job: Job, wanted: Mapping[str, str], later: tuple[Waiting, ...]) -> 
     return found
 
 
-def _cost(one: Estimate) -> Cost:
-    return Cost(
-        one.calls - one.stored, one.prompt_tokens + one.completion_tokens, one.seconds / 3600
-    )
+def _cost(job: Job, one: Estimate) -> Cost:
+    seconds = one.seconds + _training_seconds(job, one)
+    return Cost(one.calls - one.stored, one.prompt_tokens + one.completion_tokens, seconds / 3600)
+
+
+def _training_seconds(job: Job, one: Estimate) -> float:
+    """What training takes longer for this leaf; 0 where nobody has measured it here.
+
+    Release zero is trained on as many tokens as its recipe says, whatever the leaves.
+    """
+    speed = measured(job.options.cache, train_speed(job.recipe))
+    if speed is None or job.plan.action == "bootstrap":
+        return 0.0
+    return _passes(job, one.leaf in job.plan.corrected) * one.written / speed
+
+
+def _passes(job: Job, corrected: bool) -> float:
+    """How often a new token is trained on, the tokens that are replayed beside it counted as its own."""
+    train, mix = job.recipe.train, job.recipe.mix
+    replay, familiar = (train.replay, train.familiar) if mix is None else (mix.replay, 0.0)
+    beside = replay if job.plan.panel else 0.0
+    return train.epochs * (1 + beside + (familiar if corrected else 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +177,8 @@ def training(job: Job) -> Training:
     if job.plan.action == "bootstrap" and recipe.bootstrap is not None:
         tokens, per_step = recipe.bootstrap.tokens, recipe.bootstrap.tokens_per_step
     else:
-        new = sum(fresh.values())
-        corrected = sum(fresh.get(path, 0) for path in job.plan.corrected)
-        replayed = recipe.train.replay * new if job.plan.panel else 0.0
-        tokens = round(recipe.train.epochs * (new + replayed + recipe.train.familiar * corrected))
+        corrected = set(job.plan.corrected)
+        tokens = round(sum(n * _passes(job, path in corrected) for path, n in fresh.items()))
         per_step = recipe.train.tokens_per_step
     speed = measured(job.options.cache, train_speed(recipe))
     return Training(

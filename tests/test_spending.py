@@ -14,8 +14,11 @@ import pytest
 from pipelines.errors import GraftError
 from pipelines.git import open_repository
 from pipelines.prepare import plan
+from pipelines.recipe import load_recipe
 from pipelines.records import Json
 from pipelines.run import run
+from pipelines.speeds import note
+from pipelines.spending import train_speed
 from tests.support.flow import (
     LEAVES,
     MILL,
@@ -110,6 +113,34 @@ def test_what_does_not_fit_waits_the_oldest_change_first(branch: Site) -> None:
     assert branch.run().plan.learn == [TOWER]
     assert sorted(branch.head().leaves) == sorted([*LEAVES, SOUND, TOWER])
     assert branch.run().plan.action == "nothing"
+
+
+def test_hours_hold_training_too_once_it_was_measured_here(branch: Site) -> None:
+    """A leaf that is asked about in no time may still take a night to train."""
+    budget(branch, hours=1.0)
+    cache, name = branch.options().cache, train_speed(load_recipe(str(branch.recipe)))
+    (cache / "speeds.json").unlink(missing_ok=True)
+    assert not plan(branch.options())[2].waiting
+    note(cache, name, 1_000_000, 1.0)
+    assert not plan(branch.options())[2].waiting
+    told = {one["leaf"]: one["written"] for one in costs(branch, "generate")["leaves"]}
+    # One leaf fits into the hour, two do not: the older one is taught.
+    train = load_recipe(str(branch.recipe)).train
+    passes = train.epochs * (1 + train.replay)
+    note(cache, name, 1.1 * passes * max(told.values()) / 3600, 1.0)
+    assert [wait.leaf for wait in plan(branch.options())[2].waiting] == [TOWER]
+    note(cache, name, 0.5 * passes * min(told.values()) / 3600, 1.0)
+    _, _, decided = plan(branch.options())
+    assert [wait.leaf for wait in decided.waiting] == [SOUND, TOWER]
+    assert all("its hours are more than the whole" in wait.reason for wait in decided.waiting)
+
+
+def test_hours_are_of_asking_alone_for_release_zero(tmp_path: Path) -> None:
+    """It is trained on as many tokens as the recipe says, with any leaves."""
+    site = new_site(tmp_path / "site")
+    budget(site, hours=1.0)
+    note(site.options().cache, train_speed(load_recipe(str(site.recipe))), 0.001, 1.0)
+    assert not plan(site.options())[2].waiting
 
 
 def test_an_edited_leaf_that_waits_stays_as_it_was(branch: Site) -> None:

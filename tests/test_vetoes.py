@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from pipelines.errors import GraftError
 from pipelines.records import Json
 from pipelines.release.verify import verify
 from pipelines.vetoes import load_vetoes
-from tests.support.flow import FERRY, KEEPER, LEAVES, MILL, Site, run_directory, zero_site
+from tests.support.flow import FERRY, KEEPER, LEAVES, MILL, ROOT, Site, run_directory, zero_site
 
 ROW = "0123456789abcdef0123456789abcdef"
 
@@ -62,6 +63,16 @@ def test_a_bad_veto_is_told_with_its_line(tmp_path: Path, line: bytes, told: str
     assert "\x1b" not in str(caught.value)
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/generation.md"])
+def test_the_vetoes_in_the_documentation_are_sound(tmp_path: Path, page: str) -> None:
+    told = [line.strip() for line in (ROOT / page).read_text("utf-8").splitlines()]
+    (example,) = [line for line in told if line.startswith('{"row"')]
+    path = tmp_path / "vetoes.jsonl"
+    path.write_text(example, encoding="utf-8")
+    (found,) = load_vetoes(path).by_row.values()
+    assert found.told == "vetoed: the year is wrong (ada)"
+
+
 # --- a release, and what is vetoed afterwards ------------------------------------------------------
 
 
@@ -105,6 +116,27 @@ def test_a_released_row_that_is_vetoed_goes_and_only_its_leaf_changes(zero: Site
     # Honoured now, so that there is nothing left to do, however often it is asked.
     assert "Nothing to do." in zero.graft("run").stdout
     assert zero.head() == after
+
+
+def test_what_a_reviewer_sees_on_the_way_to_a_veto(zero: Site) -> None:
+    """The id from `graft trace`, a line by hand, and the plan; then a slip in that line."""
+    told = zero.graft("trace", MILL).stdout
+    gone = re.findall(r"^  ([0-9a-f]{32})  ", told, re.MULTILINE)[2]
+    assert "VETOED" not in told
+    line = f'{{"row": "{gone}", "leaf": "{MILL}", "reason": "the year is wrong", "by": "ada"}}\n'
+    write_vetoes(zero, line.encode())
+    assert "vetoed:      the year is wrong (ada)" in zero.graft("trace", gone[:12]).stdout
+    (marked,) = [one for one in zero.graft("trace", MILL).stdout.splitlines() if "VETOED" in one]
+    assert gone in marked
+    assert f"learn {MILL} (corrected)" in zero.graft("run", "--plan").stdout
+    write_vetoes(zero, line.replace(gone, gone[:12]).encode())
+    for words in (("trace", MILL), ("run", "--plan")):
+        done = zero.graft(*words)
+        assert (done.returncode, done.stdout) == (1, "")
+        (sentence,) = done.stderr.splitlines()
+        assert sentence.endswith(
+            "vetoes.jsonl:1: row must be the whole id of a training row, 32 hexadecimal digits."
+        )
 
 
 def test_a_veto_of_no_row_of_the_release_is_nothing_to_do(zero: Site) -> None:

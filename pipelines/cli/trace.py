@@ -69,7 +69,8 @@ def _row(found: Json) -> list[str]:
     lines = [f"row {found['row']}  {found['phase']}"]
     lines += [_block(turn["role"], turn["content"]) for turn in found["messages"]]
     lines += _of_leaf(found)
-    lines += [f"vetoed:      {found['vetoed']}"] if found["vetoed"] else []
+    veto = found["vetoed"]  # begins with its kind, as the rejects tell it
+    lines += [f"vetoed:      {veto.removeprefix('vetoed: ')}"] if veto else []
     for seed in found["seeds"]:
         where = f"{seed['path']}:{seed['line']}" if seed["path"] else "(no longer there)"
         at = f" at {seed['commit'][:12]}" if seed["commit"] else ""

@@ -32,6 +32,9 @@ INSERT = (
     f"VALUES ({', '.join(f':{name}' for name in COLUMNS)})"
 )
 MEMORY = ":memory:"
+# Pages in the log before SQLite brings them into the file, 16 MB. It waits for the disk then, and everybody
+# who waits for an answer with it; a page that changed several times meanwhile is written once.
+CHECKPOINT = 4000
 _WAIT = 60  # seconds for which another process may hold the file
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _AGAIN = "Run again then: what was answered before is kept."
@@ -88,6 +91,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         # A kill loses nothing, a power failure at most the last answers.
         db.execute("PRAGMA synchronous = NORMAL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
         columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
         db.execute(f"CREATE TABLE IF NOT EXISTS answers ({columns}) WITHOUT ROWID")
         _widen(db)

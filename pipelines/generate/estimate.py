@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.backends import Answer, Call
+from pipelines.backends.tagged import spoken
 from pipelines.errors import BackendError, CallError
 from pipelines.exam import items
 from pipelines.generate import Read, Teaching, first_rows
@@ -32,7 +33,8 @@ FACT_WORDS = 20  # of a text for one fact in it
 class Estimate:
     """``calls`` in all, ``stored`` of them answered already; tokens, cost and time of the others.
 
-    ``cost`` is in the unit of the recipe's prices, None where it names none.
+    ``cost`` is in the unit of the recipe's prices, None where it names none. ``written`` are the tokens
+    of what the teacher writes for training rows, stored answers included: all that may be trained on.
     """
 
     leaf: str
@@ -42,6 +44,7 @@ class Estimate:
     completion_tokens: int
     cost: float | None
     seconds: float
+    written: int
 
 
 def total(estimates: Iterable[Estimate]) -> Estimate:
@@ -56,6 +59,7 @@ def total(estimates: Iterable[Estimate]) -> Estimate:
         sum(one.completion_tokens for one in found),
         math.fsum(costs) if costs else None,
         math.fsum(one.seconds for one in found),
+        sum(one.written for one in found),
     )
 
 
@@ -88,12 +92,14 @@ class Estimator:
         exam = [item.prompt for item in items(leaf, split, "changed", lambda _: False)]
         count = _Count(Setting(exam))
         for flow, row in self._starts(leaf, split, read):
+            count.taught = flow.phase != "exam"
             self._follow(row, flow.steps, count)
         cost = count.cost(teaching.recipe)
         made = math.ceil(count.made())
         return Estimate(
             leaf.path, made + count.stored, count.stored, math.ceil(sum(count.prompt.values())),
             math.ceil(sum(count.completion.values())), cost, made / self._rate,
+            math.ceil(count.written),
         )  # fmt: skip
 
     def calls(self, leaf: Leaf, split: ExamSplit, read: Read) -> int:
@@ -141,6 +147,7 @@ class Estimator:
             self._guess(row, [step, *rest], count)
             return
         count.stored += 1
+        count.writes(step.role, estimate_tokens(spoken(answer.text)))
         if asks_again:
             for columns in step.read(answer.text)[0]:
                 made = replace(row, columns={**row.columns, **columns})
@@ -157,6 +164,7 @@ class Estimator:
             prompt = sum(estimate_tokens(turn.content) for turn in step.render(values))
             tokens, blocks = self._answer(step, row, values)
             count.add(step.role, calls, calls * (prompt + brought), calls * tokens)
+            count.writes(step.role, calls * tokens)
             brought = tokens / max(1.0, blocks)
             rows = calls * blocks
 
@@ -183,6 +191,8 @@ class _Count:
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.stored = 0
+        self.taught = True  # whether what is followed now ends in training rows
+        self.written = 0.0
         self.calls = {"teacher": 0.0, "judge": 0.0}
         self.prompt = {"teacher": 0.0, "judge": 0.0}
         self.completion = {"teacher": 0.0, "judge": 0.0}
@@ -191,6 +201,11 @@ class _Count:
         self.calls[role] += calls
         self.prompt[role] += prompt
         self.completion[role] += completion
+
+    def writes(self, role: str, tokens: float) -> None:
+        """An answer, whoever paid for it: where a teacher writes for rows, it is trained on."""
+        if self.taught and role == "teacher":
+            self.written += tokens
 
     def made(self) -> float:
         """Calls that the store cannot answer."""

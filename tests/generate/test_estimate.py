@@ -19,7 +19,17 @@ from pipelines.generate.prompts import filled
 from pipelines.generate.steps import Ask, Flow, Keep
 from pipelines.leaves import WorkTree
 from pipelines.recipe import Recipe
-from tests.generate.support import KNOWLEDGE, Teacher, Work, dataset, recipe, taxonomy, work_of
+from pipelines.text import estimate_tokens
+from tests.generate.support import (
+    KNOWLEDGE,
+    Teacher,
+    Work,
+    dataset,
+    recipe,
+    talks,
+    taxonomy,
+    work_of,
+)
 
 RATE = 10.0  # calls a second
 
@@ -56,6 +66,27 @@ def test_what_the_store_has_is_not_told_again(tmp_path: Path) -> None:
         assert one.stored == (one.calls if one.leaf == KNOWLEDGE else 0)
         assert (one.prompt_tokens == 0) == (one.leaf == KNOWLEDGE)
         assert (one.seconds == 0) == (one.leaf == KNOWLEDGE)
+
+
+def test_what_the_teacher_writes_for_rows_is_counted_paid_for_or_stored(tmp_path: Path) -> None:
+    tree = taxonomy(tmp_path / "tree")
+    work = work_of(tree)
+    store = tmp_path / "s"
+    guessed = total(estimates(tree, work, store)).written
+    out = tmp_path / "out"
+    dataset(out, tree, work, Teacher(), store)
+    known = total(estimates(tree, work, store)).written
+    rows_hold = sum(
+        estimate_tokens(turn.content)
+        for found in talks(out).values()
+        for talk in found
+        for turn in talk
+    )
+    assert (
+        known > 0.8 * rows_hold
+    )  # the answers' tags and what filters drop, less repeated contexts
+    assert guessed > 0
+    assert total(estimates(tree, work, store)).completion_tokens == 0
 
 
 def test_prices_are_per_million_tokens(tmp_path: Path) -> None:
