@@ -12,9 +12,10 @@ from pipelines.artifacts import digest
 from pipelines.changes import diff
 from pipelines.errors import ReleaseError
 from pipelines.leaves import WorkTree, read_leaves
-from pipelines.plan import Past, branch_wanted, first_plan, lineage_key, make_plan
+from pipelines.plan import Past, branch_wanted, first_plan, make_plan
 from pipelines.recipe import load_recipe
 from pipelines.records import ChangeSet, Leaf, Manifest, Plan, Retired
+from pipelines.train.lineage import lineage_key
 from tests.release.builders import manifest
 from tests.support.repositories import skill_leaf
 
