@@ -90,6 +90,31 @@ class Pooled:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A question whose answer was corrected; ``prompt`` is the user's turn as the student reads it."""
+
+    leaf: str
+    prompt: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """A probe with two answers. ``known``: the previous release gave the old answer; ``gone``: the
+    candidate does not."""
+
+    leaf: str
+    question: str
+    old: str
+    new: str
+    previous: str
+    candidate: str
+    known: bool
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What ``evaluation.json`` holds."""
 
@@ -99,3 +124,4 @@ class Evaluation:
     leaves: tuple[LeafScore, ...]
     changed: Pooled | None
     panel: Pooled | None
+    probes: tuple[ProbeResult, ...] = ()

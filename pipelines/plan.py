@@ -12,8 +12,14 @@ from dataclasses import dataclass
 from pipelines.artifacts import digest
 from pipelines.errors import ReleaseError
 from pipelines.recipe import Recipe
-from pipelines.records import Action, ChangeSet, Leaf, Manifest, Plan, as_json
+from pipelines.records import Action, Cause, ChangeSet, Leaf, Manifest, Plan, as_json
 from pipelines.train.lineage import choose_start, course, lineage_key
+
+# What stands in the way of continuing the previous release.
+WHY: dict[Cause, str] = {
+    "withdrawn": "withdrawn content",
+    "edits": "the old answers of an edit",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,13 @@ def branch_wanted(
     return wanted
 
 
-def first_plan(wanted: Mapping[str, str], recipe: Recipe, previous: str | None, why: str) -> Plan:
+def first_plan(
+    wanted: Mapping[str, str],
+    recipe: Recipe,
+    previous: str | None,
+    why: str,
+    cause: Cause = "changes",
+) -> Plan:
     """Release zero: every leaf at once, from scratch."""
     return Plan(
         action="bootstrap",
@@ -59,11 +71,17 @@ def first_plan(wanted: Mapping[str, str], recipe: Recipe, previous: str | None, 
         panel=(),
         retired=(),
         input_digest=_input_digest(wanted, recipe, None),
+        cause=cause,
     )
 
 
-def make_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
-    """What to do for ``wanted`` (leaf → content hash), given what the last release has seen."""
+def make_plan(
+    wanted: Mapping[str, str], past: Past, recipe: Recipe, stale: Collection[str] = ()
+) -> Plan:
+    """What to do for ``wanted`` (leaf → content hash), given what the last release has seen.
+
+    ``stale`` is older content that continued weights did not let go of: no ancestor may have seen it.
+    """
     previous = past.previous
     allowed = {leaf: h for leaf, h in wanted.items() if h not in past.withdrawn}
     tainted = any(not entry.seen.isdisjoint(past.withdrawn) for entry in past.chain)
@@ -73,21 +91,25 @@ def make_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
             f"The recipe {recipe.name} has another LoRA shape than the release {previous.release}: "
             "its weights cannot be continued. Name another target, or give the shape back."
         )
-    start = choose_start(past.chain, allowed.values(), key, past.withdrawn)
+    old = set(stale).difference(allowed.values())
+    start = choose_start(past.chain, allowed.values(), key, old.union(past.withdrawn))
+    cause: Cause = "edits" if old else "withdrawn" if start is not past.chain[0] else "changes"
     if start is None:
-        why = "withdrawn content is in every release so far: rebuild from nothing"
-        return first_plan(allowed, recipe, previous.release, why)
-    return _plan_from(start, allowed, past, recipe)
+        why = f"{WHY[cause]} in every release so far: rebuild from nothing"
+        return first_plan(allowed, recipe, previous.release, why, cause)
+    return _plan_from(start, allowed, past, recipe, cause)
 
 
-def _plan_from(start: Manifest, wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
+def _plan_from(
+    start: Manifest, wanted: Mapping[str, str], past: Past, recipe: Recipe, cause: Cause
+) -> Plan:
     """The plan that continues ``start``; another start than the previous release is a rebuild."""
     previous = past.previous
     todo = course(start, wanted, past.vetoed)
     vetoed = sorted({h for h in wanted.values() if h in past.vetoed})
     action: Action
     if start.release != previous.release:
-        action, reason = "rebuild", f"withdrawn content: continue from {start.release} instead"
+        action, reason = "rebuild", f"{WHY[cause]}: continue from {start.release} instead"
     elif todo.learn:
         action, reason = "continue", f"{len(todo.learn)} of {len(wanted)} leaves are new or edited"
         reason += f", {len(vetoed)} of them by vetoes" if vetoed else ""
@@ -106,6 +128,7 @@ def _plan_from(start: Manifest, wanted: Mapping[str, str], past: Past, recipe: R
         panel=sorted(set(wanted).difference(todo.learn)),
         retired=todo.retired,
         input_digest=_input_digest(wanted, recipe, start.release, vetoed),
+        cause=cause,
     )
 
 

@@ -17,6 +17,8 @@ from pipelines.examined import ItemResult as ItemResult
 from pipelines.examined import LeafScore as LeafScore
 from pipelines.examined import LeafVerdict as LeafVerdict
 from pipelines.examined import Pooled as Pooled
+from pipelines.examined import Probe as Probe
+from pipelines.examined import ProbeResult as ProbeResult
 from pipelines.examined import Role as Role
 from pipelines.examined import Scores as Scores
 from pipelines.examined import Verdict as Verdict
@@ -31,6 +33,7 @@ Kind = Literal["knowledge", "grounded_skill", "freeform_skill"]
 Status = Literal["added", "modified", "renamed", "deleted"]
 Invalidates = Literal["nothing", "exam", "data"]
 Action = Literal["nothing", "bootstrap", "continue", "carry", "rebuild"]
+Cause = Literal["changes", "withdrawn", "edits", "rebase"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +314,8 @@ class Plan:
     ``wanted`` maps each leaf to its content hash; ``learn`` are the leaves whose rows the weights of
     ``continues`` lack; ``corrected`` those among them whose older content they have seen; ``panel``
     the leaves that must not be forgotten; ``waiting`` those that the budget has no room for, which
-    ``wanted`` holds with their older content, if any.
+    ``wanted`` holds with their older content, if any. ``cause``: why the weights are another's than
+    the previous release's, if they are: withdrawn content, edits that did not take, a re-base.
     """
 
     action: Action
@@ -325,3 +329,4 @@ class Plan:
     retired: tuple[Retired, ...]
     input_digest: str
     waiting: tuple[Waiting, ...] = ()
+    cause: Cause = "changes"
