@@ -17,7 +17,6 @@ from pipelines.artifacts import digest, pretty_json, tree_digests
 from pipelines.evaluate import read_evaluation
 from pipelines.job import Job
 from pipelines.leaves import leaf_to_json
-from pipelines.plan import lineage_key
 from pipelines.records import (
     BaseModel,
     Evaluation,
@@ -33,6 +32,7 @@ from pipelines.records import (
 from pipelines.release.card import card, write_attribution
 from pipelines.release.manifest import leaf_file
 from pipelines.report import ReportInput
+from pipelines.train.lineage import lineage_key
 
 
 def report_input(

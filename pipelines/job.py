@@ -57,6 +57,17 @@ class Job:
         }
 
     @property
+    def changed(self) -> set[str]:
+        """The leaves that users do not have yet as they are now, or have with rows that were vetoed.
+
+        A rebuild learns more than these: what its ancestor lacks, though users had it.
+        """
+        if self.now.previous is None or self.plan.action == "continue":
+            return set(self.plan.learn) if self.plan.action != "bootstrap" else set()
+        had = self.now.previous.known
+        return {path for path, leaf in self.leaves.items() if leaf.content_hash not in had}
+
+    @property
     def vetoed(self) -> dict[str, Released]:
         """By content hash the leaves whose released rows hold vetoed ones, which are to be dropped."""
         past = self.now.past

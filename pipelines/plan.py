@@ -12,8 +12,14 @@ from dataclasses import dataclass
 from pipelines.artifacts import digest
 from pipelines.errors import ReleaseError
 from pipelines.recipe import Recipe
-from pipelines.records import BaseModel, ChangeSet, Leaf, Manifest, Plan, Retired, as_json
-from pipelines.release.manifest import choose_start, seen
+from pipelines.records import Action, Cause, ChangeSet, Leaf, Manifest, Plan, as_json
+from pipelines.train.lineage import choose_start, course, lineage_key
+
+# What stands in the way of continuing the previous release.
+WHY: dict[Cause, str] = {
+    "withdrawn": "withdrawn content",
+    "edits": "the old answers of an edit",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +30,6 @@ class Past:
     chain: Sequence[Manifest]
     withdrawn: Collection[str]
     vetoed: Collection[str] = ()  # content hashes whose released rows hold vetoed ones
-
-
-def lineage_key(recipe: Recipe, base: BaseModel) -> str:
-    """Another key means training from the bare base: weights of different shapes never mix.
-
-    The base's revision is the digest of its files, tokenizer and chat template among them.
-    """
-    train = recipe.train
-    shape = [train.rank, train.alpha, train.train_embeddings, train.targets]
-    return digest([base.id, base.revision, shape])
 
 
 def branch_wanted(
@@ -56,7 +52,13 @@ def branch_wanted(
     return wanted
 
 
-def first_plan(wanted: Mapping[str, str], recipe: Recipe, previous: str | None, why: str) -> Plan:
+def first_plan(
+    wanted: Mapping[str, str],
+    recipe: Recipe,
+    previous: str | None,
+    why: str,
+    cause: Cause = "changes",
+) -> Plan:
     """The first release: every leaf at once, from scratch or on the bare base of the Hub."""
     return Plan(
         action="bootstrap" if recipe.student.made_here else "start",
@@ -69,55 +71,64 @@ def first_plan(wanted: Mapping[str, str], recipe: Recipe, previous: str | None, 
         panel=(),
         retired=(),
         input_digest=_input_digest(wanted, recipe, None),
+        cause=cause,
     )
 
 
-def make_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe) -> Plan:
-    """What to do for ``wanted`` (leaf → content hash), given what the last release has seen."""
+def make_plan(
+    wanted: Mapping[str, str], past: Past, recipe: Recipe, stale: Collection[str] = ()
+) -> Plan:
+    """What to do for ``wanted`` (leaf → content hash), given what the last release has seen.
+
+    ``stale`` is older content that continued weights did not let go of: no ancestor may have seen it.
+    """
     previous = past.previous
     allowed = {leaf: h for leaf, h in wanted.items() if h not in past.withdrawn}
-    tainted = any(not seen(entry).isdisjoint(past.withdrawn) for entry in past.chain)
+    tainted = any(not entry.seen.isdisjoint(past.withdrawn) for entry in past.chain)
     key = lineage_key(recipe, previous.base_model)
     if key != previous.lineage_key and not tainted:
         raise ReleaseError(
             f"The recipe {recipe.name} has another LoRA shape than the release {previous.release}: "
             "its weights cannot be continued. Name another target, or give the shape back."
         )
-    start = choose_start(past.chain, set(allowed.values()), key, past.withdrawn)
+    old = set(stale).difference(allowed.values())
+    start = choose_start(past.chain, allowed.values(), key, old.union(past.withdrawn))
+    cause: Cause = "edits" if old else "withdrawn" if start is not past.chain[0] else "changes"
     if start is None:
-        why = "withdrawn content is in every release so far: rebuild from nothing"
-        return first_plan(allowed, recipe, previous.release, why)
-    known = {leaf: entry.content_hash for leaf, entry in start.leaves.items()}
-    old = set(known.values()).difference(past.vetoed)
-    learn = sorted(leaf for leaf, h in allowed.items() if h not in old)
-    vetoed = sorted({h for h in allowed.values() if h in past.vetoed})
-    gone = {leaf: h for leaf, h in known.items() if h not in set(allowed.values())}
-    retired = tuple(
-        Retired(leaf, h, "edited" if leaf in allowed else "deleted")
-        for leaf, h in sorted(gone.items())
-    )
-    back = set(allowed.values())
-    rebuild = start.release != previous.release
-    if rebuild:
-        action, reason = "rebuild", f"withdrawn content: continue from {start.release} instead"
-    elif learn:
-        action, reason = "continue", f"{len(learn)} of {len(allowed)} leaves are new or edited"
+        why = f"{WHY[cause]} in every release so far: rebuild from nothing"
+        return first_plan(allowed, recipe, previous.release, why, cause)
+    return _plan_from(start, allowed, past, recipe, cause)
+
+
+def _plan_from(
+    start: Manifest, wanted: Mapping[str, str], past: Past, recipe: Recipe, cause: Cause
+) -> Plan:
+    """The plan that continues ``start``; another start than the previous release is a rebuild."""
+    previous = past.previous
+    todo = course(start, wanted, past.vetoed)
+    vetoed = sorted({h for h in wanted.values() if h in past.vetoed})
+    action: Action
+    if start.release != previous.release:
+        action, reason = "rebuild", f"{WHY[cause]}: continue from {start.release} instead"
+    elif todo.learn:
+        action, reason = "continue", f"{len(todo.learn)} of {len(wanted)} leaves are new or edited"
         reason += f", {len(vetoed)} of them by vetoes" if vetoed else ""
-    elif gone:
-        action, reason = "carry", f"{len(gone)} leaves deleted: rows dropped, nothing trained"
+    elif todo.gone:
+        action, reason = "carry", f"{todo.gone} leaves deleted: rows dropped, nothing trained"
     else:
         action, reason = "nothing", f"{previous.release} holds exactly these leaves"
     return Plan(
-        action=action,  # type: ignore[arg-type]
+        action=action,
         reason=reason,
         previous=previous.release,
         continues=start.release,
-        wanted=dict(sorted(allowed.items())),
-        learn=learn,
-        corrected=[leaf for leaf in learn if leaf in known],
-        panel=sorted(set(allowed) - set(learn)),
-        retired=(*(r for r in start.retired if r.content_hash not in back), *retired),
-        input_digest=_input_digest(allowed, recipe, start.release, vetoed),
+        wanted=dict(sorted(wanted.items())),
+        learn=todo.learn,
+        corrected=todo.corrected,
+        panel=sorted(set(wanted).difference(todo.learn)),
+        retired=todo.retired,
+        input_digest=_input_digest(wanted, recipe, start.release, vetoed),
+        cause=cause,
     )
 
 

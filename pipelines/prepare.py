@@ -5,7 +5,7 @@ In: ``Options``. Out: a ``Plan``, or a ``Job`` to be done or only looked into. N
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from pipelines.job import Job, Say
@@ -29,17 +29,22 @@ def plan(options: Options) -> tuple[Situation, Recipe, Plan]:
     """What ``run`` would do now, without doing it; what exceeds the recipe's budget waits."""
     recipe = load_recipe(options.recipe)
     now = look(options)
+    return now, recipe, decide(options, now, recipe)
+
+
+def decide(options: Options, now: Situation, recipe: Recipe, stale: Collection[str] = ()) -> Plan:
+    """The plan; one that continues nothing which has seen ``stale`` content, where there is any."""
     seen = at_base(now) if now.past is None else now
     everything = wanted(seen)
-    decided = _decide(seen, everything, recipe)
+    decided = _decide(seen, everything, recipe, stale)
     if recipe.budget is None or decided.action == "nothing":
-        return now, recipe, decided
+        return decided
     job = make_job(options, seen, recipe, decided, lambda line: None)
     later = waiting(job)
     if later:
-        decided = _decide(seen, without(job, everything, later), recipe)
+        decided = _decide(seen, without(job, everything, later), recipe, stale)
         decided = replace(decided, waiting=later)
-    return now, recipe, decided
+    return decided
 
 
 def planned(options: Options) -> Job:
@@ -49,9 +54,11 @@ def planned(options: Options) -> Job:
     return make_job(options, seen, recipe, decided, lambda line: None)
 
 
-def _decide(now: Situation, hashes: Mapping[str, str], recipe: Recipe) -> Plan:
+def _decide(
+    now: Situation, hashes: Mapping[str, str], recipe: Recipe, stale: Collection[str]
+) -> Plan:
     if now.past is not None:
-        return make_plan(hashes, now.past, recipe)
+        return make_plan(hashes, now.past, recipe, stale)
     made = "release zero from nothing" if recipe.student.made_here else f"on {recipe.student.id}"
     why = f"the target has no release yet: train {made}"
     return first_plan(hashes, recipe, None, why)

@@ -256,6 +256,14 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Lineage:
+    """How releases stand on each other. ``edits``: what follows where a corrected answer is not gone, a
+    ``rebuild`` from weights that never saw it, or its ``report`` alone."""
+
+    edits: Literal["rebuild", "report"] = "rebuild"
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A whole recipe, resolved. The sections that may be left out are None then."""
 
@@ -273,11 +281,12 @@ class Recipe:
     judge: Teacher | None = None
     mix: Mix | None = None
     budget: Budget | None = None
+    lineage: Lineage = field(default_factory=Lineage)
 
     @property
     def essence(self) -> Recipe:
-        """The recipe without how teacher and judge are reached and what may be spent: runs are told
-        apart by this."""
+        """The recipe without how teacher and judge are reached, what may be spent and what follows upon
+        a run: runs are told apart by this."""
         judge = self.judge and self.judge.essence
         return dataclasses.replace(
             self,
@@ -285,6 +294,7 @@ class Recipe:
             judge=judge,
             hardware=self.hardware.essence,
             budget=None,
+            lineage=Lineage(),
         )
 
 

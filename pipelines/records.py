@@ -1,7 +1,8 @@
 """Every value that passes between stages: frozen, typed, in the order in which a change travels.
 
 ``Leaf → Finding`` · ``Leaf → Change → ChangeSet → Sample → Dataset → Adapter → Score → Evaluation →
-Manifest``. Nothing here reads or writes a file. What a check needs stands in ``findings``.
+Manifest``. Nothing here reads or writes a file. What a check needs stands in ``findings``, what an
+exam gives in ``examined``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipelines.examined import Evaluation as Evaluation
+from pipelines.examined import ExamItem as ExamItem
+from pipelines.examined import ItemResult as ItemResult
+from pipelines.examined import LeafScore as LeafScore
+from pipelines.examined import LeafVerdict as LeafVerdict
+from pipelines.examined import Pooled as Pooled
+from pipelines.examined import Probe as Probe
+from pipelines.examined import ProbeResult as ProbeResult
+from pipelines.examined import Role as Role
+from pipelines.examined import Scores as Scores
+from pipelines.examined import Verdict as Verdict
 from pipelines.findings import Attribution as Attribution
 from pipelines.findings import Finding as Finding
 from pipelines.findings import Json as Json
@@ -20,10 +32,8 @@ from pipelines.findings import as_json as as_json
 Kind = Literal["knowledge", "grounded_skill", "freeform_skill"]
 Status = Literal["added", "modified", "renamed", "deleted"]
 Invalidates = Literal["nothing", "exam", "data"]
-Verdict = Literal["PASS", "INCONCLUSIVE", "REGRESSION"]
-LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
-Role = Literal["changed", "panel"]
 Action = Literal["nothing", "bootstrap", "start", "continue", "carry", "rebuild"]
+Cause = Literal["changes", "withdrawn", "edits", "rebase"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,97 +228,6 @@ class Ledger:
     reused: int
 
 
-# --- evaluation ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ExamItem:
-    """One exam question. ``cluster`` (a seed's id, a chunk) groups items that are not independent.
-
-    ``synthetic``: a teacher wrote it, no person. ``prompt`` is the user's turn as the student reads
-    it: for grounded skills with its context.
-    """
-
-    id: str
-    leaf: str
-    role: Role
-    cluster: str
-    question: str
-    prompt: str
-    reference: str
-    leaked: bool = False
-    synthetic: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Means over items, each in 0..1."""
-
-    exact_match: float
-    token_f1: float
-
-
-@dataclass(frozen=True, slots=True)
-class ItemResult:
-    """One exam item with the three answers and the score of each."""
-
-    item: ExamItem
-    base: str
-    previous: str
-    candidate: str
-    base_scores: Scores
-    previous_scores: Scores
-    candidate_scores: Scores
-
-
-@dataclass(frozen=True, slots=True)
-class LeafScore:
-    """One leaf's result. ``difference`` = candidate − previous in token F1; ``interval`` 95 %.
-
-    ``items`` counts what entered the verdict; ``leaked`` what was shown but left out of it.
-    """
-
-    leaf: str
-    role: Role
-    items: int
-    leaked: int
-    base: Scores
-    previous: Scores
-    candidate: Scores
-    difference: float
-    interval: tuple[float, float]
-    p_value: float
-    verdict: LeafVerdict
-
-
-@dataclass(frozen=True, slots=True)
-class Pooled:
-    """Changed leaves or the panel taken together; clusters are contexts (changed) or leaves (panel)."""
-
-    role: Role
-    leaves: int
-    items: int
-    clusters: int
-    base: Scores
-    previous: Scores
-    candidate: Scores
-    difference: float
-    interval: tuple[float, float]
-    p_value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What ``evaluation.json`` holds."""
-
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    margin: float
-    leaves: tuple[LeafScore, ...]
-    changed: Pooled | None
-    panel: Pooled | None
-
-
 # --- release ---------------------------------------------------------------------------------
 
 
@@ -374,6 +293,16 @@ class Manifest:
     demonstration: bool
     created: str
 
+    @property
+    def known(self) -> set[str]:
+        """The content hashes that the release teaches."""
+        return {entry.content_hash for entry in self.leaves.values()}
+
+    @property
+    def seen(self) -> set[str]:
+        """Every content hash that the release's weights have, or may have, seen."""
+        return self.known | {entry.content_hash for entry in self.retired}
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -390,7 +319,8 @@ class Plan:
     ``wanted`` maps each leaf to its content hash; ``learn`` are the leaves whose rows the weights of
     ``continues`` lack; ``corrected`` those among them whose older content they have seen; ``panel``
     the leaves that must not be forgotten; ``waiting`` those that the budget has no room for, which
-    ``wanted`` holds with their older content, if any.
+    ``wanted`` holds with their older content, if any. ``cause``: why the weights are another's than
+    the previous release's, if they are: withdrawn content, edits that did not take, a re-base.
     """
 
     action: Action
@@ -404,3 +334,4 @@ class Plan:
     retired: tuple[Retired, ...]
     input_digest: str
     waiting: tuple[Waiting, ...] = ()
+    cause: Cause = "changes"

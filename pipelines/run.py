@@ -27,16 +27,17 @@ from pipelines.artifacts import (
 )
 from pipelines.bundle import assemble, report_input
 from pipelines.documents import Library, documents
-from pipelines.evaluate import Answerer, evaluate, not_worse, read_evaluation
+from pipelines.evaluate import Answerer, evaluate, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.exam import asked, items
 from pipelines.export import SOURCES, sources
+from pipelines.gate import probes_of, refused, stale
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.generate.released import drop_vetoed
 from pipelines.job import Job, Say
-from pipelines.prepare import at_base, make_job, plan
+from pipelines.prepare import at_base, decide, make_job, plan
 from pipelines.recipe import Recipe
 from pipelines.records import (
     Evaluation,
@@ -66,13 +67,15 @@ Data = Mapping[str, LeafData]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. ``accepted`` is False only where the verdict forbids a release."""
+    """How a run ended. ``accepted`` is False only where the verdict, or an edit that did not take,
+    forbids a release; ``stale`` is then the older content that a rebuild must not have seen."""
 
     plan: Plan
     directory: Path | None
     release: str | None
     evaluation: Evaluation | None
     accepted: bool
+    stale: frozenset[str] = frozenset()
 
 
 def run(options: Options, say: Say) -> Outcome:
@@ -90,12 +93,23 @@ def run(options: Options, say: Say) -> Outcome:
         now, recipe, decided = plan(options)
         if decided.action == "nothing":
             return outcome
+    return _follow(options, now, recipe, decided, say)
+
+
+def _follow(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say) -> Outcome:
+    """Do what was decided; where an edit did not take, once more from weights that never saw it."""
     _say_plan(decided, say)
     if decided.action == "nothing":
         made = _made(options.runs, decided.previous)
         evaluation = read_evaluation(made / "evaluation")[0] if made else None
         return Outcome(decided, made, decided.previous, evaluation, True)
-    return _carry_out(options, now, recipe, decided, say)
+    outcome = _carry_out(options, now, recipe, decided, say)
+    if not outcome.stale or options.until is not None:
+        return outcome
+    say(
+        "run: an edit did not take, so it is learnt anew from weights that never saw the old answer"
+    )
+    return _follow(options, now, recipe, decide(options, now, recipe, outcome.stale), say)
 
 
 def _say_plan(decided: Plan, say: Say) -> None:
@@ -139,7 +153,7 @@ def _carry_out(
         if options.until != "evaluate":
             _report(job, evaluation, new, time.monotonic() - started)
         if options.until is not None:
-            return Outcome(decided, directory, None, evaluation, _accepted(job, evaluation))
+            return Outcome(decided, directory, None, evaluation, not refused(job, evaluation))
         return _release(job, evaluation, data)
 
 
@@ -197,13 +211,13 @@ def _rows(job: Job, data: Data) -> tuple[Rows, Rows]:
 def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:
     seen = Seen({h: [*new.get(h, []), *old.get(h, [])] for h in {*new, *old}})
     found: list[ExamItem] = []
-    learn = set(job.plan.learn) if job.plan.action != "bootstrap" else set()
+    changed = job.changed
     for path, leaf in job.leaves.items():
 
         def leaked(prompt: str, own: str = leaf.content_hash) -> bool:
             return seen.leaked(prompt, own)
 
-        role: Role = "changed" if path in learn else "panel"
+        role: Role = "changed" if path in changed else "panel"
         found += items(leaf, job.exams[path], role, leaked)
         if job.exams[path].exam:
             rows = job.asked_bytes(leaf.content_hash, data[leaf.content_hash].asked_hash)
@@ -212,19 +226,20 @@ def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:
 
 
 def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
-    exam = _exam(job, data, new, old)
+    exam, probes = _exam(job, data, new, old), probes_of(job, new)
     place = job.directory / "evaluation"
     inputs = {
         "items": digest(exam),
         "weights": output_digest(job.weights),
         "previous": job.plan.previous or "",
+        "probes": digest(probes),
     }
     if finished(place, inputs, EVALUATE_VERSION):
         job.say("evaluate: finished before")
         return read_evaluation(place)[0]
     with stage(place, inputs=inputs, version=EVALUATE_VERSION, section=job.recipe.evaluate) as out:
         job.say(f"evaluate: {len(exam)} exam questions, asked of base, previous release, candidate")
-        return evaluate(exam, _students(job), job.recipe.evaluate, out)
+        return evaluate(exam, _students(job), job.recipe.evaluate, out, probes)
 
 
 def _students(job: Job) -> dict[str, Answerer]:
@@ -268,18 +283,12 @@ def _report(job: Job, evaluation: Evaluation, new: Rows, seconds: float) -> None
     job.say(f"report: {place / 'report.html'}")
 
 
-def _accepted(job: Job, evaluation: Evaluation) -> bool:
-    if job.plan.action == "bootstrap":
-        return True
-    if job.recipe.release.accept == "pass":
-        return evaluation.verdict == "PASS"
-    return evaluation.verdict == "PASS" or not_worse(evaluation)
-
-
 def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
-    if not _accepted(job, evaluation):
-        job.say(f"release: none: the verdict is {evaluation.verdict}")
-        return Outcome(job.plan, job.directory, None, evaluation, False)
+    against = refused(job, evaluation)
+    if against:
+        job.say(f"release: none: {against}")
+        old = stale(job, evaluation)
+        return Outcome(job.plan, job.directory, None, evaluation, False, old)
     place = job.directory / "release"
     inputs = {
         "evaluation": output_digest(job.directory / "evaluation"),

@@ -12,9 +12,10 @@ from pipelines.artifacts import digest
 from pipelines.changes import diff
 from pipelines.errors import ReleaseError
 from pipelines.leaves import WorkTree, read_leaves
-from pipelines.plan import Past, branch_wanted, first_plan, lineage_key, make_plan
+from pipelines.plan import Past, branch_wanted, first_plan, make_plan
 from pipelines.recipe import load_recipe
 from pipelines.records import ChangeSet, Leaf, Manifest, Plan, Retired
+from pipelines.train.lineage import lineage_key
 from tests.release.builders import manifest
 from tests.support.repositories import skill_leaf
 
@@ -32,10 +33,13 @@ def release(tag: str, continues: str | None = None, **leaves: str) -> Manifest:
 
 
 def planned(
-    wanted: Mapping[str, str], chain: Sequence[Manifest], withdrawn: Sequence[str] = ()
+    wanted: Mapping[str, str],
+    chain: Sequence[Manifest],
+    withdrawn: Sequence[str] = (),
+    stale: Sequence[str] = (),
 ) -> Plan:
     past = Past(chain[0], chain, frozenset(digest(text) for text in withdrawn))
-    return make_plan(wanted, past, RECIPE)
+    return make_plan(wanted, past, RECIPE, [digest(text) for text in stale])
 
 
 def test_with_no_release_everything_is_learnt_from_nothing() -> None:
@@ -95,6 +99,7 @@ def test_withdrawn_content_is_in_no_ancestor_of_the_rebuild() -> None:
     ]
     plan = planned(hashes(a="one", b="two", c="three"), chain, withdrawn=["two"])
     assert (plan.action, plan.previous, plan.continues) == ("rebuild", V3, V1)
+    assert plan.cause == "withdrawn"
     assert plan.wanted == hashes(a="one", c="three")
     assert (plan.learn, plan.panel) == (["c"], ["a"])
 
@@ -111,6 +116,32 @@ def test_a_rebuild_takes_no_ancestor_that_knows_what_is_no_longer_wanted() -> No
     plan = planned(hashes(a="new", b="two"), chain, withdrawn=["two"])
     assert (plan.action, plan.continues) == ("bootstrap", None)
     assert plan.wanted == hashes(a="new")
+
+
+def test_an_edit_that_did_not_take_is_rebuilt_from_who_never_saw_the_old_content() -> None:
+    chain = [
+        release(V3, V2, a="one", b="old", c="three"),
+        release(V2, V1, a="one", b="old"),
+        release(V1, a="one"),
+    ]
+    wanted = hashes(a="one", b="new", c="three")
+    assert planned(wanted, chain).action == "continue"
+    plan = planned(wanted, chain, stale=["old"])
+    assert (plan.action, plan.cause, plan.previous, plan.continues) == ("rebuild", "edits", V3, V1)
+    assert (plan.learn, plan.corrected, plan.panel) == (["b", "c"], [], ["a"])
+    assert plan.retired == ()
+    assert plan.reason == "the old answers of an edit: continue from v2026.01.01 instead"
+
+
+def test_an_edit_of_what_the_first_release_saw_is_rebuilt_from_nothing() -> None:
+    plan = planned(hashes(a="new"), [release(V2, V1, a="old"), release(V1, a="old")], (), ["old"])
+    assert (plan.action, plan.cause, plan.previous) == ("bootstrap", "edits", V2)
+    assert plan.continues is None
+
+
+def test_old_content_that_another_leaf_still_wants_is_in_nobodys_way() -> None:
+    plan = planned(hashes(a="new", b="old"), [release(V1, a="old")], (), ["old"])
+    assert (plan.action, plan.cause) == ("continue", "changes")
 
 
 def test_weights_of_another_shape_are_never_continued() -> None:

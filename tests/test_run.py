@@ -441,9 +441,9 @@ def test_killed_at_any_step_and_run_again(zero: Site, made_grown: Site, tmp_path
         assert dataset_digest(site) == dataset_digest(made_grown)
 
 
-def kill(site: Site, at: int) -> int:
+def kill(site: Site, at: int, *run: str) -> int:
     command = [sys.executable, "-m", "tests.support.killed", str(at)]
-    words = site.words("run", "--base", "main")
+    words = site.words(*(run or ("run", "--base", "main")))
     return subprocess.run(
         [*command, *words], cwd=site.path, env=site.environment(), capture_output=True
     ).returncode

@@ -7,6 +7,7 @@ The students are *base* (the bare base model), *previous* (the release that user
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,8 +15,9 @@ from pipelines import recipe
 from pipelines.errors import BackendError
 from pipelines.evaluate.files import read_evaluation, write_evaluation
 from pipelines.evaluate.metrics import METRICS, score
+from pipelines.evaluate.probes import judged, sentences
 from pipelines.evaluate.verdict import judge, not_worse
-from pipelines.records import Evaluation, ExamItem, ItemResult
+from pipelines.records import Evaluation, ExamItem, ItemResult, Probe
 
 __all__ = [
     "METRICS",
@@ -43,22 +45,28 @@ def evaluate(
     students: Mapping[str, Answerer],
     settings: recipe.Evaluate,
     out: Path,
+    probes: Sequence[Probe] = (),
 ) -> Evaluation:
     """Ask, score, judge and write both files into ``out``.
 
     ``students`` has the keys of ``STUDENTS``; one object under two keys is asked once. Of the panel
-    ``settings.panel`` items are asked at most. ``BackendError`` where a student's answers do not
-    match the prompts in number.
+    ``settings.panel`` items are asked at most. ``probes`` are asked apart, of those who may have the
+    old answer. ``BackendError`` where a student's answers do not match the prompts in number.
     """
     ordered = sorted(
         limit_panel(items, settings.panel), key=lambda item: (item.role, item.leaf, item.id)
     )
-    answers = _ask([item.prompt for item in ordered], students)
+    answers = _ask([item.prompt for item in ordered], students, STUDENTS)
     results = [
         _result(item, *(answers[name][index] for name in STUDENTS))
         for index, item in enumerate(ordered)
     ]
     evaluation = judge(results, settings.margin)
+    asked = _ask([probe.prompt for probe in probes], students, STUDENTS[1:])
+    probed = tuple(map(judged, probes, asked["previous"], asked["candidate"]))
+    evaluation = replace(
+        evaluation, reasons=(*sentences(probed), *evaluation.reasons), probes=probed
+    )
     write_evaluation(out, evaluation, results)
     return evaluation
 
@@ -80,9 +88,11 @@ def limit_panel(items: Sequence[ExamItem], most: int) -> list[ExamItem]:
     return [item for item in items if item.role != "panel" or (item.leaf, item.id) in chosen]
 
 
-def _ask(prompts: list[str], students: Mapping[str, Answerer]) -> dict[str, list[str]]:
+def _ask(
+    prompts: list[str], students: Mapping[str, Answerer], names: Sequence[str]
+) -> dict[str, list[str]]:
     asked: dict[int, list[str]] = {}
-    for name in STUDENTS:
+    for name in names:
         student = students[name]
         if id(student) in asked:
             continue
@@ -93,7 +103,7 @@ def _ask(prompts: list[str], students: Mapping[str, Answerer]) -> dict[str, list
                 "the evaluation cannot pair them. Run it again, or mend the backend."
             )
         asked[id(student)] = given
-    return {name: asked[id(students[name])] for name in STUDENTS}
+    return {name: asked[id(students[name])] for name in names}
 
 
 def _result(item: ExamItem, base: str, previous: str, candidate: str) -> ItemResult:

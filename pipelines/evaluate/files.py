@@ -11,7 +11,16 @@ from pathlib import Path
 
 from pipelines.artifacts import canonical_json, pretty_json, write_atomic
 from pipelines.errors import GraftError
-from pipelines.records import Evaluation, ExamItem, ItemResult, Json, LeafScore, Pooled, Scores
+from pipelines.records import (
+    Evaluation,
+    ExamItem,
+    ItemResult,
+    Json,
+    LeafScore,
+    Pooled,
+    ProbeResult,
+    Scores,
+)
 
 EVALUATION = "evaluation.json"
 ITEMS = "items.jsonl"
@@ -45,6 +54,7 @@ def _evaluation(data: Json) -> Evaluation:
         leaves=tuple(LeafScore(**_scored(leaf)) for leaf in data["leaves"]),
         changed=Pooled(**_scored(data["changed"])) if data["changed"] else None,
         panel=Pooled(**_scored(data["panel"])) if data["panel"] else None,
+        probes=tuple(ProbeResult(**one) for one in data.get("probes", ())),
     )
 
 

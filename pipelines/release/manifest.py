@@ -1,15 +1,15 @@
 """The manifest: reading it, and walking the ancestry of the weights.
 
-In: the bytes of a ``manifest.json``, or a chain of manifests. Out: a ``Manifest`` whose shape is
-certain, or the one from which a run may continue. ``schema/manifest.json`` says the shape in full;
-reading checks by hand what the pipelines rely on, since a manifest may name 100,000 leaves.
+In: the bytes of a ``manifest.json``, or a tag. Out: a ``Manifest`` whose shape is certain, or the chain
+of those on whose weights a release stands. ``schema/manifest.json`` says the shape in full; reading
+checks by hand what the pipelines rely on, since a manifest may name 100,000 leaves.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path, PurePosixPath
 
@@ -107,6 +107,8 @@ def _wrong(manifest: Manifest) -> str:
     for name in ("lineage_key", "input_digest", "taxonomy_commit"):
         if not isinstance(getattr(manifest, name), str):
             return f"no text under {name}"
+    if not _begins_with_a_date(manifest.created):
+        return "no date under created"
     if not isinstance(manifest.base_model.id, str) or not isinstance(
         manifest.base_model.revision, str
     ):
@@ -122,6 +124,15 @@ def _wrong(manifest: Manifest) -> str:
         if not _is_sha(file.sha256) or type(file.size) is not int:
             return f"no digest under files, {path!r}"
     return ""
+
+
+def _begins_with_a_date(text: object) -> bool:
+    """``2026-01-31``, perhaps with a time behind it."""
+    try:
+        date.fromisoformat(text[:10] if isinstance(text, str) else "")
+    except ValueError:
+        return False
+    return True
 
 
 def _is_sha(value: object) -> bool:
@@ -174,31 +185,3 @@ def lineage(target: Target, tag: str) -> list[Manifest]:
         chain.append(target.manifest(step))
         step = chain[-1].continues
     return chain
-
-
-def seen(manifest: Manifest) -> set[str]:
-    """Every content hash that the release's weights have, or may have, seen."""
-    current = {entry.content_hash for entry in manifest.leaves.values()}
-    return current | {entry.content_hash for entry in manifest.retired}
-
-
-def choose_start(
-    chain: Sequence[Manifest],
-    wanted: Collection[str],
-    lineage_key: str,
-    withdrawn: Collection[str],
-) -> Manifest | None:
-    """The release whose weights a run may continue; ``None`` means the bare base.
-
-    ``chain`` is a ``lineage``, ``wanted`` and ``withdrawn`` are content hashes. A release that has
-    seen withdrawn content, or has another lineage key, is never taken. The chain's first may have
-    seen content that is no longer wanted: edits and deletions are carried on softly. An ancestor is
-    taken for a rebuild, and so only where all that it has seen is still wanted.
-    """
-    for index, manifest in enumerate(chain):
-        known = seen(manifest)
-        if manifest.lineage_key != lineage_key or not known.isdisjoint(withdrawn):
-            continue
-        if index == 0 or known <= set(wanted):
-            return manifest
-    return None

@@ -31,6 +31,7 @@ def html(report: ReportInput) -> str:
     blocks = [
         *_verdict(report),
         *_leaves(report, "changed", "Changed leaves"),
+        *_corrections(report),
         *_leaves(report, "panel", "Earlier leaves"),
         *_transcripts(report),
         *_data(report),
@@ -99,6 +100,11 @@ def _leaves(report: ReportInput, role: str, title: str) -> list[str]:
         ]
     blocks.append(f"<p>Exact match: {wins} won, {ties} the same, {losses} lost.</p>")
     return [*blocks, _table(_leaf_table(leaves, title))]
+
+
+def _corrections(report: ReportInput) -> list[str]:
+    table = view.corrections(report)
+    return [f"<h2>{table.title}</h2>", _table(table)] if table.rows else []
 
 
 def _leaf_table(leaves: Sequence[LeafScore], title: str) -> Table:

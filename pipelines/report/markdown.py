@@ -64,6 +64,7 @@ def _render(report: ReportInput, limits: Limits) -> str:
     blocks = [
         *_verdict(report, limits),
         *_changed(report, limits),
+        *_corrections(report, limits),
         *_panel(report, limits),
         *_examples(report, limits),
         *_data(report, limits),
@@ -92,6 +93,11 @@ def _changed(report: ReportInput, limits: Limits) -> list[str]:
         _wins(report, "changed"),
         "Token F1; *difference* is candidate less previous release, with its 95 % interval.",
     ]
+
+
+def _corrections(report: ReportInput, limits: Limits) -> list[str]:
+    table = view.corrections(report)
+    return [f"### {table.title}", _plain_table(table, limits)] if table.rows else []
 
 
 def _panel(report: ReportInput, limits: Limits) -> list[str]:

@@ -17,6 +17,7 @@ from pipelines.records import (
     LeafScore,
     Plan,
     Pooled,
+    ProbeResult,
 )
 
 MINUS = "\N{MINUS SIGN}"
@@ -127,6 +128,25 @@ def counts(items: Iterable[ItemResult], role: str) -> tuple[int, int, int]:
     """Wins, ties and losses in exact match among the items that count."""
     flips = [flipped(one) for one in items if one.item.role == role and not one.item.leaked]
     return flips.count(1), flips.count(0), flips.count(-1)
+
+
+def corrections(report: ReportInput) -> Table:
+    """Each question with a corrected answer, those first whose old one is still there."""
+
+    def row(one: ProbeResult) -> tuple[str, ...]:
+        said = (one.previous.strip() or EMPTY_ANSWER, one.candidate.strip() or EMPTY_ANSWER)
+        return one.leaf, one.question, one.old, one.new, *said, probe_word(one)
+
+    ordered = sorted(report.evaluation.probes, key=lambda one: (one.gone, not one.known, one.leaf))
+    header = ("Leaf", "Question", "Old answer", "New answer", "Previous", "Candidate", "Old one is")
+    return Table("Corrected answers", header, tuple(map(row, ordered)), len(header))
+
+
+def probe_word(one: ProbeResult) -> str:
+    """What became of the old answer."""
+    if not one.gone:
+        return "still there" if one.known else "there"
+    return "gone" if one.known else "not there, nor was it before"
 
 
 def data_card(report: ReportInput) -> list[Table]:

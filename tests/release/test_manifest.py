@@ -11,24 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.artifacts import digest, pretty_json
+from pipelines.artifacts import pretty_json
 from pipelines.errors import ReleaseError
 from pipelines.records import Manifest, as_json
 from pipelines.release.manifest import (
-    choose_start,
     lineage,
     next_tag,
     plain_path,
     read_manifest,
     schema_problem,
-    seen,
     tag_order,
 )
 from pipelines.release.targets import open_target
 from tests.release.builders import build, manifest, retire
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schema" / "manifest.json").read_bytes())
-CONTENTS = [digest(n) for n in range(5)]
 
 
 def test_round_trip() -> None:
@@ -51,6 +48,8 @@ def test_the_schema_knows_every_field() -> None:
         ("continues", 5, "no tag under continues"),
         ("lineage_key", 5, "no text under lineage_key"),
         ("input_digest", None, "no text under input_digest"),
+        ("created", "yesterday", "no date under created"),
+        ("created", None, "no date under created"),
         ("base_model", {"id": "x", "revision": None}, "no id and revision"),
         ("base_model", {"id": "x"}, "another shape"),
         ("leaves", [], "another shape"),
@@ -107,63 +106,6 @@ def test_tags_are_new_and_sort_by_day(days: list[date]) -> None:
 
 
 # --- ancestry --------------------------------------------------------------------------------
-
-
-@st.composite
-def chains(draw: st.DrawFn) -> list[Manifest]:
-    """Releases with any leaves, retired content and one of two lineage keys."""
-    chain = []
-    for index in range(draw(st.integers(0, 5))):
-        leaves = draw(st.sets(st.integers(0, 4)))
-        retired = draw(st.sets(st.sampled_from(CONTENTS)))
-        record = manifest(f"v2026.01.0{9 - index}", leaves={})
-        entries = {
-            str(n): dataclasses.replace(next(iter(manifest().leaves.values())), content_hash=sha)
-            for n, sha in enumerate(CONTENTS)
-            if n in leaves
-        }
-        record = dataclasses.replace(
-            record, leaves=entries, lineage_key=draw(st.sampled_from(["lineage", "other"]))
-        )
-        chain.append(retire(record, *sorted(retired)))
-    return chain
-
-
-HASHES = st.sets(st.sampled_from(CONTENTS))
-
-
-@given(chains(), HASHES, HASHES)
-def test_a_start_is_clean_and_the_first_that_may_be(
-    chain: list[Manifest], wanted: set[str], withdrawn: set[str]
-) -> None:
-    start = choose_start(chain, wanted, "lineage", withdrawn)
-    clean = [
-        record
-        for record in chain
-        if record.lineage_key == "lineage" and not seen(record) & withdrawn
-    ]
-    allowed = [record for record in clean if record is chain[0] or seen(record) <= wanted]
-    assert start is (allowed[0] if allowed else None)
-
-
-@given(chains(), HASHES)
-def test_with_nothing_withdrawn_the_previous_release_goes_on(
-    chain: list[Manifest], wanted: set[str]
-) -> None:
-    if chain:
-        start = choose_start(chain, wanted, chain[0].lineage_key, ())
-        assert start is chain[0]
-
-
-@given(chains(), HASHES, HASHES, HASHES)
-def test_withdrawing_more_never_brings_a_later_start(
-    chain: list[Manifest], wanted: set[str], withdrawn: set[str], more: set[str]
-) -> None:
-    places = {id(record): place for place, record in enumerate(chain)}
-    before = choose_start(chain, wanted, "lineage", withdrawn)
-    after = choose_start(chain, wanted, "lineage", withdrawn | more)
-    end = len(chain)
-    assert places.get(id(after), end) >= places.get(id(before), end)
 
 
 def test_lineage_follows_the_weights_not_the_history(tmp_path: Path) -> None:

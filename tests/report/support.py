@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipelines.evaluate.metrics import score
 from pipelines.evaluate.verdict import judge
 from pipelines.generate.ledger import ledger_json
@@ -13,6 +15,7 @@ from pipelines.records import (
     Ledger,
     LedgerStep,
     Plan,
+    ProbeResult,
     Retired,
     Role,
     SeedDifference,
@@ -38,6 +41,14 @@ def item_result(
     return ItemResult(item, *arms, *scores)
 
 
+def probe(bad: str, gone: bool) -> ProbeResult:
+    """A question with a corrected answer, its old one gone or not."""
+    old, new = f"whale oil{bad}", f"tallow candles{bad}"
+    said = new if gone else old
+    leaf, question = f"knowledge/old/lamp{bad}", f"What burnt in lamp {gone}?{bad}"
+    return ProbeResult(leaf, question, old, new, old, said, True, gone)
+
+
 def build(*, hostile: bool = False, panel: int = 12, items: int = 24) -> ReportInput:
     """``panel`` old leaves of three items and one new leaf of ``items``."""
     bad = HOSTILE if hostile else ""
@@ -56,7 +67,7 @@ def build(*, hostile: bool = False, panel: int = 12, items: int = 24) -> ReportI
     )
     step = LedgerStep(f"knowledge{bad}", "questions", 10, 8, 1, 1, 30, 20, 6, 4)
     return ReportInput(
-        evaluation=judge(results, 0.05),
+        evaluation=replace(judge(results, 0.05), probes=(probe(bad, True), probe(bad, False))),
         items=results,
         changes=ChangeSet("main", "branch", (change,)),
         ledger=ledger_json(Ledger((step,), 12, 3)),

@@ -72,6 +72,13 @@ def test_hostile_text_changes_no_structure() -> None:
     assert structure(html(build(hostile=True))) == structure(html(build()))
 
 
+def test_corrected_answers_stand_in_a_table_of_their_own() -> None:
+    text = Page(html(build())).text
+    assert text.index("Corrected answers") < text.index("Earlier leaves")
+    assert text.index("still there") < text.index("gone")
+    assert "tallow candles" in text
+
+
 def test_the_policy_allows_the_one_style_sheet_by_its_hash() -> None:
     source = html(build())
     style = re.search(r"<style>(.*?)</style>", source, re.DOTALL)

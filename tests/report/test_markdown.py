@@ -23,7 +23,8 @@ ALLOWED = {
 def test_sections_come_in_the_order_reviewers_read() -> None:
     text = markdown(build())
     order = [
-        "## Graft: PASS", DEMONSTRATION, "### Changed leaves", "### Earlier leaves",
+        "## Graft: PASS", DEMONSTRATION, "### Changed leaves", "### Corrected answers",
+        "### Earlier leaves",
         "### Answers that changed sides", "### Data card", "Rejected rows", "### This run",
         "graft run --base main",
     ]  # fmt: skip
@@ -32,6 +33,15 @@ def test_sections_come_in_the_order_reviewers_read() -> None:
     assert places == sorted(places)
     assert "240" in text
     assert "12 made, 3 read back" in text
+
+
+def test_an_old_answer_that_is_still_there_comes_first() -> None:
+    lines = markdown(build()).splitlines()
+    rows = [line for line in lines if "What burnt in lamp" in line]
+    assert [row.split(" | ")[-1] for row in rows] == ["still there |", "gone |"]
+    assert "### Corrected answers" not in markdown(
+        replace(build(), evaluation=replace(build().evaluation, probes=()))
+    )
 
 
 def test_without_a_demonstration_nothing_is_said_of_it() -> None:

@@ -45,7 +45,6 @@ from pipelines.release.manifest import (
     next_tag,
     read_manifest,
     schema_problem,
-    seen,
     tag_order,
 )
 from pipelines.release.targets import Tombstone
@@ -186,7 +185,7 @@ class FolderTarget:
             raise ReleaseError(f"{self.root / tag} exists, and tags never move; take another.")
         if manifest.continues is not None:
             self.manifest(manifest.continues)
-        withdrawn = {tombstone.content_hash for tombstone in self.tombstones()} & seen(manifest)
+        withdrawn = {tombstone.content_hash for tombstone in self.tombstones()} & manifest.seen
         if withdrawn:
             raise ReleaseError(
                 f"The release {tag} has seen withdrawn content, {min(withdrawn)}; run again."

@@ -1,0 +1,127 @@
+"""The records of an exam, apart for the sake of their number: ``records`` has them all.
+
+``ExamItem → ItemResult → LeafScore → Evaluation``. Nothing here reads or writes a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["PASS", "INCONCLUSIVE", "REGRESSION"]
+LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
+Role = Literal["changed", "panel"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExamItem:
+    """One exam question. ``cluster`` (a seed's id, a chunk) groups items that are not independent.
+
+    ``synthetic``: a teacher wrote it, no person. ``prompt`` is the user's turn as the student reads
+    it: for grounded skills with its context.
+    """
+
+    id: str
+    leaf: str
+    role: Role
+    cluster: str
+    question: str
+    prompt: str
+    reference: str
+    leaked: bool = False
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Means over items, each in 0..1."""
+
+    exact_match: float
+    token_f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """One exam item with the three answers and the score of each."""
+
+    item: ExamItem
+    base: str
+    previous: str
+    candidate: str
+    base_scores: Scores
+    previous_scores: Scores
+    candidate_scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class LeafScore:
+    """One leaf's result. ``difference`` = candidate − previous in token F1; ``interval`` 95 %.
+
+    ``items`` counts what entered the verdict; ``leaked`` what was shown but left out of it.
+    """
+
+    leaf: str
+    role: Role
+    items: int
+    leaked: int
+    base: Scores
+    previous: Scores
+    candidate: Scores
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+    verdict: LeafVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """Changed leaves or the panel taken together; clusters are contexts (changed) or leaves (panel)."""
+
+    role: Role
+    leaves: int
+    items: int
+    clusters: int
+    base: Scores
+    previous: Scores
+    candidate: Scores
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question whose answer was corrected; ``prompt`` is the user's turn as the student reads it."""
+
+    leaf: str
+    prompt: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """A probe with two answers. ``known``: the previous release gave the old answer; ``gone``: the
+    candidate does not."""
+
+    leaf: str
+    question: str
+    old: str
+    new: str
+    previous: str
+    candidate: str
+    known: bool
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What ``evaluation.json`` holds."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    margin: float
+    leaves: tuple[LeafScore, ...]
+    changed: Pooled | None
+    panel: Pooled | None
+    probes: tuple[ProbeResult, ...] = ()
