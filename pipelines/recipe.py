@@ -7,21 +7,18 @@ In: the name of an embedded recipe (``pipelines/recipes/NAME.yaml``) or a path. 
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
 
 from pipelines.errors import RecipeError
+from pipelines.typed import build
 
 EMBEDDED = Path(__file__).parent / "recipes"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +312,7 @@ def load_recipe(name: str) -> Recipe:
 
 def read_recipe(data: Any, path: str) -> Recipe:
     """The recipe in a YAML file's or a manifest's ``data``; ``path`` names it in errors."""
-    recipe = _build(Recipe, data, path, "")
+    recipe = build(Recipe, data, path, "")
     for section, asked in (("teacher", recipe.teacher), ("judge", recipe.judge)):
         wrong = _wrong_teacher(asked) if asked else ""
         if wrong:
@@ -403,57 +400,3 @@ def _wrong_source(entry: External) -> str:
     if not re.fullmatch(r"[0-9a-f]{40}", entry.revision or ""):
         return "revision must be the 40 digits of a commit; a branch or tag can move."
     return ""
-
-
-def _build(cls: type[T], data: Any, path: str, at: str) -> T:
-    """``data`` as the dataclass ``cls``: every key known, those without a default there, types right."""
-    if not isinstance(data, dict):
-        raise RecipeError(f"{path}: {at or 'the recipe'} must be a mapping of keys to values.")
-    hints = typing.get_type_hints(cls)
-    unknown = sorted(str(key) for key in data.keys() - hints.keys())
-    missing = sorted(_needed(cls) - data.keys())
-    if unknown:
-        raise RecipeError(
-            f"{path}: unknown key {at}{unknown[0]}; known here: {', '.join(sorted(hints))}."
-        )
-    if missing:
-        raise RecipeError(f"{path}: the key {at}{missing[0]} is missing.")
-    values = {
-        key: _value(hint, data[key], path, f"{at}{key}")
-        for key, hint in hints.items()
-        if key in data
-    }
-    return cls(**values)
-
-
-def _needed(cls: Any) -> set[str]:
-    """The keys without a default."""
-    none = dataclasses.MISSING
-    fields = dataclasses.fields(cls)
-    return {f.name for f in fields if f.default is none and f.default_factory is none}
-
-
-def _value(hint: Any, value: Any, path: str, at: str) -> Any:
-    if isinstance(hint, types.UnionType):  # X | None: a section that may be left out
-        (hint,) = [part for part in typing.get_args(hint) if part is not types.NoneType]
-        if value is None:
-            return None
-    if typing.get_origin(hint) is tuple:
-        if not isinstance(value, list):
-            raise RecipeError(f"{path}: {at} must be a list.")
-        inner = typing.get_args(hint)[0]
-        return tuple(_value(inner, v, path, f"{at}[{n}]") for n, v in enumerate(value))
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _build(hint, value, path, f"{at}.")
-    if typing.get_origin(hint) is Literal:
-        allowed = typing.get_args(hint)
-        if value not in allowed:
-            raise RecipeError(f"{path}: {at} is {value!r}; it may be {', '.join(allowed)}.")
-        return value
-    if hint is float and type(value) is int:
-        value = float(value)
-    if type(value) is not hint:
-        raise RecipeError(f"{path}: {at} is {value!r}; it must be of type {hint.__name__}.")
-    if hint in (int, float) and not 0 <= value < math.inf:
-        raise RecipeError(f"{path}: {at} is {value}; it must be finite and not negative.")
-    return value
