@@ -62,12 +62,16 @@ def test_each_thing_to_turn_takes_less_memory() -> None:
 def test_what_does_not_fit_is_refused_with_the_figures() -> None:
     found = memory(shape_of(CONFIG, "it"), load_recipe("laptop"), 4)
     must_fit(found, found.total, "it")
-    with pytest.raises(TrainError, match=r"Training it takes about 0\.7 GB \(weights 0\.0, .* 0\.1 GB"):
+    with pytest.raises(
+        TrainError, match=r"Training it takes about 0\.7 GB \(weights 0\.0, .* 0\.1 GB"
+    ):
         must_fit(found, 1e8, "it")
 
 
 def test_another_kind_of_model_is_one_sentence() -> None:
-    with pytest.raises(TrainError, match="config.json of it names no shape .*'num_attention_heads'"):
+    with pytest.raises(
+        TrainError, match="config.json of it names no shape .*'num_attention_heads'"
+    ):
         shape_of({"d_model": 512}, "it")
 
 
