@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_refused_with_the_figures() -> None:
 
 def test_another_kind_of_model_is_one_sentence() -> None:
     with pytest.raises(
-        TrainError, match="config.json of it names no shape .*'num_attention_heads'"
+        TrainError, match=r"config\.json of it names no shape .*'num_attention_heads'"
     ):
         shape_of({"d_model": 512}, "it")
 
