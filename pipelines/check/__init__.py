@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from pipelines.check import (
     attribution,
@@ -95,8 +96,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class How:
+class How(NamedTuple):
     """``compat``: a name in ``MODES``; ``jobs``: in how many processes at most."""
 
     compat: str = ""

@@ -9,7 +9,7 @@ they are found to resemble.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipelines.check.near_duplicates import gather
 from pipelines.check.subject import TreeSubject, read_subject
@@ -24,8 +24,7 @@ PENDING = 10_000
 REREAD = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Also:
+class Also(NamedTuple):
     """A further tree, an open pull request, and how it came from this one.
 
     ``changed``: folders of the leaves that it adds or edits. ``base``: the leaves of the commit where

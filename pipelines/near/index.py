@@ -16,8 +16,7 @@ import contextlib
 import itertools
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pipelines.near.entries import Entry, EntryKind, LeafEntries
 from pipelines.near.texts import (
@@ -103,8 +102,7 @@ ORDER BY tree, path
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a text stands: in which tree ("" is the one checked), leaf and line, and what it says."""
 
     tree: str
@@ -115,8 +113,7 @@ class Place:
     answer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Twin:
+class Twin(NamedTuple):
     """Entry ``number`` of a leaf, and one of another leaf that says the same or nearly so."""
 
     number: int

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -70,6 +69,8 @@ class _Unfit(Exception):
 
 def _create(path: Path, root: Path) -> Index:
     """An empty index, put into place whole; where another process was quicker, that one's."""
+    import tempfile  # brings shutil, which opening one does without
+
     path.parent.mkdir(parents=True, exist_ok=True)
     ignore = path.parent / ".gitignore"  # Git sees nothing here, whatever the repository ignores
     if not ignore.exists():

@@ -14,11 +14,8 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from dataclasses import dataclass
 from functools import lru_cache
-
-from rapidfuzz import fuzz
-from rapidfuzz.distance import OSA
+from typing import NamedTuple
 
 from pipelines.near.entries import Entry, EntryKind
 from pipelines.text import (
@@ -52,8 +49,7 @@ _EVEN = 0xFFFFFFFE
 _EXACT = re.compile(r"[][{}<>=*/\\^%_#@&|~+$`]|(?<!\w)-|-(?!\w)|\d\s*[^\w\s]+\s*\d")
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """One text as it is compared: normalised, and ``context`` for a grounded question.
 
     ``exact``: it holds code or signs, so that normalising it loses what matters.
@@ -104,6 +100,9 @@ def near(a: Text, b: Text) -> bool:
 
 def _close(a: str, b: str) -> bool:
     """``too_close`` of two normalised texts; most pairs that are not are told from it in a microsecond."""
+    # Loaded when two texts are first compared, as few checks of one file do.
+    from rapidfuzz import fuzz
+
     possible = (
         fuzz.ratio(a, b, score_cutoff=_NEAR) >= _NEAR
         or a in b
@@ -160,7 +159,11 @@ def _only(a: Text, b: Text) -> tuple[list[str], list[str]]:
 
 
 def _misspelt(a: str, b: str) -> bool:
-    return min(len(a), len(b)) > 3 and OSA.distance(a, b, score_cutoff=1) <= 1
+    if min(len(a), len(b)) <= 3:
+        return False
+    from rapidfuzz.distance import OSA
+
+    return bool(OSA.distance(a, b, score_cutoff=1) <= 1)
 
 
 def _forms(text: str, *, signs: bool = True) -> tuple[str, str, bool]:
