@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipelines.near import identity
-from pipelines.near.index import SCHEMA, Index
+from pipelines.near.index import Index
+from pipelines.near.sql import SCHEMA
 
 try:
     import fcntl
@@ -22,7 +23,7 @@ except ImportError:  # Windows: nobody else is waited for when a damaged index i
     fcntl = None  # type: ignore[assignment]
 
 # Raised when the schema, the keys or the signatures change.
-VERSION = 2
+VERSION = 3
 PATIENCE = 60.0
 
 Say = Callable[[str], None]

@@ -79,16 +79,22 @@ def signatures(text: Text) -> list[int]:
     """
     salt = zlib.crc32(text.kind.encode())
     words = [_hash(word) ^ salt for word in tokens_of_normal(text.context or text.first)]
-    triples = list(zip(words, words[1:], words[2:], strict=False))
-    if len(triples) > 3 * SHINGLES:  # a third of them will do: those that begin with certain words
-        triples = [three for three in triples if not three[0] % 3] or triples
-    runs = {(a * _MIX[0] ^ b * _MIX[1] ^ c * _MIX[2]) & _EVEN for a, b, c in triples}
+    # Of a long text a third of them will do: those that begin with certain words.
+    runs = _runs(words, third=len(words) > 3 * SHINGLES + 2) or _runs(words, third=False)
     found = set(sorted(runs)[:SHINGLES])
     if 0 < len(words) <= SHORT:
         total = sum(words)
         without = words if len(words) > 1 else []
         found |= {(total - word) & _ALL | 1 for word in (0, *without)}
     return sorted(found)
+
+
+def _runs(words: list[int], *, third: bool) -> set[int]:
+    return {
+        (a * _MIX[0] ^ b * _MIX[1] ^ c * _MIX[2]) & _EVEN
+        for a, b, c in zip(words, words[1:], words[2:], strict=False)
+        if not (third and a % 3)
+    }
 
 
 def near(a: Text, b: Text) -> bool:
