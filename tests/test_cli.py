@@ -123,7 +123,8 @@ def test_check_of_named_paths_only(graft: Graft, site: Site) -> None:
     missing = graft(*words, "repo/taxonomy/knowledge/nowhere")
     assert_one_sentence(missing, EXIT_USAGE, "there is no such file")
     outside = graft(*words, "fast.yaml")
-    assert_one_sentence(outside, EXIT_USAGE, "not inside the taxonomy")
+    wanted = "fast.yaml is not inside the taxonomy repo/taxonomy; name the tree that holds it with --taxon"
+    assert_one_sentence(outside, EXIT_USAGE, wanted)
 
 
 def test_check_reads_the_policy_beside_the_tree(graft: Graft, site: Site) -> None:

@@ -144,23 +144,20 @@ def check(
             findings.append(found)
         elif comparison is not None:
             comparison.add(found)
-    if comparison is not None and any(isinstance(r, AcrossRule) for r in mode.rules.values()):
+    across = {rule_id for rule_id, rule in mode.rules.items() if isinstance(rule, AcrossRule)}
+    if comparison is not None and across:
         compare = partial(comparison.findings, tree, names, prefix)
         findings.extend(guarded("near-duplicate", "", compare))
-    told = _excused(findings, policy, mode, prefix, whole=wanted is None or "" in wanted)
+    if mode.compat:  # upstream knows no exceptions
+        told = [_prefixed(finding, prefix) for finding in findings]
+    else:
+        kept, needed = excused(findings, policy)
+        told = [_prefixed(finding, prefix) for finding in kept]
+        if wanted is None or "" in wanted:
+            applied = mode.rules.keys() if comparison is not None else mode.rules.keys() - across
+            told += unneeded(policy, needed, RULES, applied)
     told.sort(key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
     return CheckResult(len(leaves) + len(outside), tuple(told))
-
-
-def _excused(
-    findings: list[Finding], policy: Policy, mode: Mode, prefix: str, *, whole: bool
-) -> list[Finding]:
-    """The findings that no exception of the policy covers, with ``prefix``; upstream knows none."""
-    if mode.compat:
-        return [_prefixed(finding, prefix) for finding in findings]
-    kept, needed = excused(findings, policy)
-    told = [_prefixed(finding, prefix) for finding in kept]
-    return [*told, *unneeded(policy, needed, RULES, mode.rules)] if whole else told
 
 
 def _check_leaves(
