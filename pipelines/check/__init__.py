@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from pipelines.check import (
@@ -148,14 +148,13 @@ def check(
     if comparison is not None and across:
         compare = partial(comparison.findings, tree, names, prefix)
         findings.extend(guarded("near-duplicate", "", compare))
-    if mode.compat:  # upstream knows no exceptions
-        told = [_prefixed(finding, prefix) for finding in findings]
-    else:
-        kept, needed = excused(findings, policy)
-        told = [_prefixed(finding, prefix) for finding in kept]
-        if wanted is None or "" in wanted:
-            applied = mode.rules.keys() if comparison is not None else mode.rules.keys() - across
-            told += unneeded(policy, needed, RULES, applied)
+    told, needed = (findings, None) if mode.compat else excused(findings, policy)
+    del findings  # one by one the others take their place
+    for at, finding in enumerate(told):
+        told[at] = _prefixed(finding, prefix)
+    if needed is not None and (wanted is None or "" in wanted):
+        applied = mode.rules.keys() if comparison is not None else mode.rules.keys() - across
+        told += unneeded(policy, needed, RULES, applied)
     told.sort(key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
     return CheckResult(len(leaves) + len(outside), tuple(told))
 
@@ -197,5 +196,11 @@ def _beside(file: str, wanted: set[str]) -> bool:
 
 
 def _prefixed(finding: Finding, prefix: str) -> Finding:
-    path = posixpath.normpath(posixpath.join(prefix, finding.path) or ".")
+    path = _shown(finding.path, prefix)
     return finding if path == finding.path else replace(finding, path=path)
+
+
+@lru_cache(maxsize=64)
+def _shown(path: str, prefix: str) -> str:
+    # Kept for a while, so that the findings of a leaf have one text for their path in common.
+    return posixpath.normpath(posixpath.join(prefix, path) or ".")

@@ -39,8 +39,11 @@ class LeafSubject:
 
     @property
     def file(self) -> str:
-        """The path of its qna.yaml."""
-        return f"{self.path}/{LEAF_FILE}" if self.path else LEAF_FILE
+        """The path of its qna.yaml: the same text for all findings, of which there may be many."""
+        if "file" not in self.memo:
+            self.memo["file"] = posixpath.join(self.path, LEAF_FILE)
+        path: str = self.memo["file"]
+        return path
 
     @property
     def attribution_file(self) -> str:
