@@ -10,7 +10,6 @@ import json
 import platform
 import shutil
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.artifacts import digest, pretty_json, tree_digests
@@ -108,7 +107,7 @@ def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], out
 def _manifest(
     job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], files: Mapping[str, FileDigest]
 ) -> Manifest:
-    today = datetime.now(UTC).date()
+    today = job.options.today
     if job.start is None:
         base = BaseModel(job.recipe.student.id, digest(tree_digests(job.directory / "base")))
     else:

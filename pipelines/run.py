@@ -101,19 +101,24 @@ def run(options: Options, say: Say) -> Outcome:
 
 
 def _follow(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say) -> Outcome:
-    """Do what was decided; where an edit did not take, once more from weights that never saw it."""
+    """Do what was decided, and what is due where that is not released: the ordinary run after a re-base,
+    a rebuild after an edit that did not take. Neither comes twice."""
     _say_plan(decided, say)
     if decided.action == "nothing":
         made = _made(options.runs, decided.previous)
         evaluation = read_evaluation(made / "evaluation")[0] if made else None
         return Outcome(decided, made, decided.previous, evaluation, True)
     outcome = _carry_out(options, now, recipe, decided, say)
-    if not outcome.stale or options.until is not None:
+    if outcome.accepted or options.until is not None:
         return outcome
-    say(
-        "run: an edit did not take, so it is learnt anew from weights that never saw the old answer"
-    )
-    return _follow(options, now, recipe, decide(options, now, recipe, outcome.stale), say)
+    if decided.cause == "rebase":
+        say("run: the re-base is not published; the chain goes on, and it is tried again next time")
+    elif outcome.stale:
+        say("run: an edit did not take; it is learnt anew from weights that never saw it otherwise")
+    else:
+        return outcome
+    again = decide(options, now, recipe, outcome.stale, rebase=False)
+    return _follow(options, now, recipe, again, say)
 
 
 def _say_plan(decided: Plan, say: Say) -> None:
