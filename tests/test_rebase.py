@@ -39,9 +39,7 @@ def run_on(site: Site, day: int) -> Outcome:
 
 
 def write_weekly(site: Site, **sections: dict[str, object]) -> None:
-    write_recipe(site.recipe, **sections)
-    text = site.recipe.read_text(encoding="utf-8")
-    site.recipe.write_text(f"{text}lineage: {{rebase: weekly}}\n", encoding="utf-8")
+    write_recipe(site.recipe, lineage={"rebase": "weekly"}, **sections)
 
 
 @pytest.fixture(scope="module")
