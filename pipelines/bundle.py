@@ -10,7 +10,6 @@ import json
 import platform
 import shutil
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.artifacts import digest, pretty_json, tree_digests
@@ -132,7 +131,7 @@ def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], out
 def _manifest(
     job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], files: Mapping[str, FileDigest]
 ) -> Manifest:
-    today = datetime.now(UTC).date()
+    today = job.options.today
     student = job.recipe.student
     if job.start is not None:
         base = job.start.base_model
