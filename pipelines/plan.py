@@ -113,9 +113,12 @@ def rebase_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe, today: da
     previous = past.previous
     allowed = {leaf: h for leaf, h in wanted.items() if h not in past.withdrawn}
     key = lineage_key(recipe, previous.base_model)
-    start = bare_start(past.chain, allowed.values(), key, past.withdrawn)
+    start = None
+    if recipe.student.made_here:  # a base of the Hub is no release: the first one has an adapter on it
+        start = bare_start(past.chain, allowed.values(), key, past.withdrawn)
     if start is None:
-        why = f"{recipe.lineage.rebase} re-base: everything is learnt anew, from nothing"
+        whence = "nothing" if recipe.student.made_here else recipe.student.id
+        why = f"{recipe.lineage.rebase} re-base: everything is learnt anew, from {whence}"
         return first_plan(allowed, recipe, previous.release, why, "rebase")
     return _plan_from(start, allowed, past, recipe, "rebase")
 
