@@ -126,11 +126,13 @@ def memory(shape: Shape, recipe: Recipe, bytes_a_weight: int) -> Memory:
     if hardware.gradient_checkpointing:  # the others' inputs, and one layer computed again
         redone = shape.layers / hardware.gradient_checkpointing
         layers = shape.layers - redone + 1 + redone * shape.hidden / kept
+    # Weight and gradient in float32; AdamW's two moments besides.
+    state = 16 if recipe.train.optimizer == "adamw" else 8
     shards = hardware.processes if hardware.parallel == "fsdp" else 1
     positions = min(_LOGITS, tokens * _SUPERVISED)
     return Memory(
         weights=weights / shards,
-        adapter=moved * 16 / shards,  # weight, gradient and AdamW's two moments, in float32
+        adapter=moved * state / shards,
         activations=tokens * a_layer * layers,
         logits=positions * shape.vocabulary * (bytes_a_weight + 8),
     )
