@@ -37,7 +37,7 @@ from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.generate.released import drop_vetoed
 from pipelines.job import Job, Say
-from pipelines.prepare import at_base, decide, make_job, plan
+from pipelines.prepare import at_base, decide, make_job, plan, rebuild
 from pipelines.recipe import Recipe
 from pipelines.records import (
     Evaluation,
@@ -106,7 +106,7 @@ def _follow(options: Options, now: Situation, recipe: Recipe, decided: Plan, say
         outcome = _do(options, now, recipe, decided, say)
     if outcome.stale:
         say("run: an edit did not take; it is learnt anew from weights that never saw it otherwise")
-        decided = decide(options, now, recipe, outcome.stale)
+        decided = rebuild(now, recipe, decided, outcome.stale)
         outcome = _do(options, now, recipe, decided, say)
     return outcome
 
