@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.artifacts import digest, tree_digests
 from pipelines.backends.hub import fetch_model
 from pipelines.generate.released import Released
 from pipelines.recipe import Recipe
@@ -82,13 +83,20 @@ class Job:
 
     @property
     def base(self) -> Path:
-        """The bare base: of the release that is continued, or the one that this run trains."""
+        """The bare base: of the release that is continued, of the Hub, or the one that this run trains."""
+        if self.start is None and self.recipe.student.made_here:
+            return self.directory / "base"
+        return self.base_of(self.base_model)
+
+    @property
+    def base_model(self) -> BaseModel:
+        """What the base is called; of one that this run trains only once it is trained."""
         student = self.recipe.student
         if self.start is not None:
-            return self.base_of(self.start.base_model)
+            return self.start.base_model
         if student.made_here:
-            return self.directory / "base"
-        return self.base_of(BaseModel(student.id, student.revision))
+            return BaseModel(student.id, digest(tree_digests(self.directory / "base")))
+        return BaseModel(student.id, student.revision)
 
     def base_of(self, model: BaseModel) -> Path:
         """The files of a base: from the Hub, or as the target carries it."""
