@@ -6,7 +6,7 @@ In: the text of the file. Out: its blocks, and a finding for whatever is not as 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipelines.findings import Attribution, Finding
 
@@ -68,8 +68,7 @@ def parse_attribution(text: str, path: str) -> tuple[tuple[Attribution, ...], tu
     return tuple(block.attribution() for block in blocks), tuple(findings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(NamedTuple):
     line: int
     fields: dict[str, str]
 

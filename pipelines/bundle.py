@@ -10,12 +10,11 @@ import json
 import platform
 import shutil
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.artifacts import digest, pretty_json, tree_digests
 from pipelines.evaluate import read_evaluation
-from pipelines.job import Job
+from pipelines.job import COST, Job
 from pipelines.leaves import leaf_to_json
 from pipelines.records import (
     BaseModel,
@@ -55,7 +54,30 @@ def report_input(
         facts=_facts(job, seconds),
         demonstration=job.demonstration,
         composition={paths[h]: _composition(job, h, rows) for h, rows in new.items()},
+        losses=_losses(job),
     )
+
+
+def _losses(job: Job) -> list[float]:
+    """The loss of every training step; none where nothing was trained."""
+    steps = job.weights / "training.jsonl"
+    if not steps.is_file():
+        return []
+    return [json.loads(line)["loss"] for line in steps.read_text("utf-8").splitlines()]
+
+
+def _training_cost(job: Job) -> dict[str, str]:
+    try:
+        found = json.loads((job.work / COST).read_bytes())
+    except OSError:
+        return {}
+    many = job.recipe.hardware.processes
+    on = f"{many} × {found['device']}" if many > 1 else found["device"]
+    speed = found["tokens"] / max(1.0, found["seconds"])
+    return {
+        "Training": f"{found['tokens']:,} tokens in {found['seconds']:.0f} s on {on}, "
+        f"{speed:,.0f} tokens a second, at most {found['peak_memory'] / 1e9:.1f} GB a process"
+    }
 
 
 def _composition(job: Job, content_hash: str, new_rows: int) -> dict[str, int]:
@@ -77,6 +99,7 @@ def _facts(job: Job, seconds: float) -> dict[str, str]:
         "Recipe": f"{job.recipe.name} ({digest(job.recipe)[:12]})",
         "Teacher": f"{job.recipe.teacher.name} {job.recipe.teacher.revision}",
         "Student": job.recipe.student.id,
+        **_training_cost(job),
         "Time": f"{seconds:.0f} s from generation to evaluation",
         "Machine": f"{platform.machine()}, {job.recipe.threads} threads",
         "Command that makes it again": f"graft run --recipe {job.options.recipe}{base}",
@@ -108,7 +131,7 @@ def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], out
 def _manifest(
     job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], files: Mapping[str, FileDigest]
 ) -> Manifest:
-    today = datetime.now(UTC).date()
+    today = job.options.today
     student = job.recipe.student
     if job.start is not None:
         base = job.start.base_model

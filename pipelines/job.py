@@ -16,6 +16,7 @@ from pipelines.records import BaseModel, ChangeSet, ExamSplit, Leaf, LeafData, M
 from pipelines.situation import Options, Situation
 
 Say = Callable[[str], None]
+COST = "cost.json"  # what a training took, in its working folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from pipelines.artifacts import digest
 from pipelines.errors import ReleaseError
 from pipelines.recipe import Recipe
 from pipelines.records import Action, Cause, ChangeSet, Leaf, Manifest, Plan, as_json
-from pipelines.train.lineage import choose_start, course, lineage_key
+from pipelines.train.lineage import bare_start, choose_start, course, lineage_key, rebase_due
 
 # What stands in the way of continuing the previous release.
 WHY: dict[Cause, str] = {
     "withdrawn": "withdrawn content",
     "edits": "the old answers of an edit",
 }
+DAYS = {"weekly": 7, "monthly": 30}  # of a chain's life between two re-bases
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,27 @@ def make_plan(
     return _plan_from(start, allowed, past, recipe, cause)
 
 
+def rebase_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe, today: date) -> Plan | None:
+    """The plan that learns everything anew from the bare base; None where none is due today.
+
+    A bare base that is a release zero may have seen what is wanted no more; then from another one.
+    """
+    days = DAYS.get(recipe.lineage.rebase)
+    if days is None or not rebase_due(past.chain, today, days):
+        return None
+    previous = past.previous
+    allowed = {leaf: h for leaf, h in wanted.items() if h not in past.withdrawn}
+    key = lineage_key(recipe, previous.base_model)
+    start = None
+    if recipe.student.made_here:  # a base of the Hub is no release: the first one has an adapter on it
+        start = bare_start(past.chain, allowed.values(), key, past.withdrawn)
+    if start is None:
+        whence = "nothing" if recipe.student.made_here else recipe.student.id
+        why = f"{recipe.lineage.rebase} re-base: everything is learnt anew, from {whence}"
+        return first_plan(allowed, recipe, previous.release, why, "rebase")
+    return _plan_from(start, allowed, past, recipe, "rebase")
+
+
 def _plan_from(
     start: Manifest, wanted: Mapping[str, str], past: Past, recipe: Recipe, cause: Cause
 ) -> Plan:
@@ -108,7 +131,10 @@ def _plan_from(
     todo = course(start, wanted, past.vetoed)
     vetoed = sorted({h for h in wanted.values() if h in past.vetoed})
     action: Action
-    if start.release != previous.release:
+    if cause == "rebase":
+        action = "rebuild"
+        reason = f"{recipe.lineage.rebase} re-base: everything is learnt anew from {start.release}"
+    elif start.release != previous.release:
         action, reason = "rebuild", f"{WHY[cause]}: continue from {start.release} instead"
     elif todo.learn:
         action, reason = "continue", f"{len(todo.learn)} of {len(wanted)} leaves are new or edited"

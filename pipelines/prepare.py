@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import date
 
 from pipelines.job import Job, Say
-from pipelines.plan import first_plan, make_plan
+from pipelines.plan import first_plan, make_plan, rebase_plan
 from pipelines.recipe import Recipe, load_recipe
 from pipelines.records import Plan
 from pipelines.situation import (
@@ -32,17 +33,29 @@ def plan(options: Options) -> tuple[Situation, Recipe, Plan]:
     return now, recipe, decide(options, now, recipe)
 
 
-def decide(options: Options, now: Situation, recipe: Recipe, stale: Collection[str] = ()) -> Plan:
-    """The plan; one that continues nothing which has seen ``stale`` content, where there is any."""
+def decide(
+    options: Options,
+    now: Situation,
+    recipe: Recipe,
+    stale: Collection[str] = (),
+    rebase: bool = True,
+) -> Plan:
+    """The plan; one that continues nothing which has seen ``stale`` content, where there is any.
+
+    A re-base, where it is due and not ruled out, is for runs that release, and not for branches: what
+    a branch is told must come of its own changes.
+    """
     seen = at_base(now) if now.past is None else now
     everything = wanted(seen)
-    decided = _decide(seen, everything, recipe, stale)
+    may = rebase and not stale and options.until is None and now.own is None
+    today = options.today if may else None
+    decided = _decide(seen, everything, recipe, stale, today)
     if recipe.budget is None or decided.action == "nothing":
         return decided
     job = make_job(options, seen, recipe, decided, lambda line: None)
     later = waiting(job)
     if later:
-        decided = _decide(seen, without(job, everything, later), recipe, stale)
+        decided = _decide(seen, without(job, everything, later), recipe, stale, today)
         decided = replace(decided, waiting=later)
     return decided
 
@@ -55,10 +68,18 @@ def planned(options: Options) -> Job:
 
 
 def _decide(
-    now: Situation, hashes: Mapping[str, str], recipe: Recipe, stale: Collection[str]
+    now: Situation,
+    hashes: Mapping[str, str],
+    recipe: Recipe,
+    stale: Collection[str],
+    today: date | None,
 ) -> Plan:
+    """``today`` is None where no re-base may be; a rebuild that is needed anyway comes before one."""
     if now.past is not None:
-        return make_plan(hashes, now.past, recipe, stale)
+        decided = make_plan(hashes, now.past, recipe, stale)
+        if today is None or decided.cause != "changes":
+            return decided
+        return rebase_plan(hashes, now.past, recipe, today) or decided
     made = "release zero from nothing" if recipe.student.made_here else f"on {recipe.student.id}"
     why = f"the target has no release yet: train {made}"
     return first_plan(hashes, recipe, None, why)

@@ -255,9 +255,11 @@ class Budget:
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """How releases stand on each other. ``edits``: what follows where a corrected answer is not gone, a
-    ``rebuild`` from weights that never saw it, or its ``report`` alone."""
+    ``rebuild`` from weights that never saw it, or its ``report`` alone. ``rebase``: how old a chain may
+    become before all current rows are learnt anew from the bare base."""
 
     edits: Literal["rebuild", "report"] = "rebuild"
+    rebase: Literal["never", "weekly", "monthly"] = "never"
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,19 +97,27 @@ def run(options: Options, say: Say) -> Outcome:
 
 
 def _follow(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say) -> Outcome:
-    """Do what was decided; where an edit did not take, once more from weights that never saw it."""
+    """Do what was decided, and where that is not released what is due then, each once: the ordinary run
+    after a re-base, a rebuild after an edit that did not take."""
+    outcome = _do(options, now, recipe, decided, say)
+    if decided.cause == "rebase" and not outcome.accepted:
+        say("run: the re-base is not published; the chain goes on, and it is tried again next time")
+        decided = decide(options, now, recipe, rebase=False)
+        outcome = _do(options, now, recipe, decided, say)
+    if outcome.stale:
+        say("run: an edit did not take; it is learnt anew from weights that never saw it otherwise")
+        decided = decide(options, now, recipe, outcome.stale)
+        outcome = _do(options, now, recipe, decided, say)
+    return outcome
+
+
+def _do(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say) -> Outcome:
     _say_plan(decided, say)
-    if decided.action == "nothing":
-        made = _made(options.runs, decided.previous)
-        evaluation = read_evaluation(made / "evaluation")[0] if made else None
-        return Outcome(decided, made, decided.previous, evaluation, True)
-    outcome = _carry_out(options, now, recipe, decided, say)
-    if not outcome.stale or options.until is not None:
-        return outcome
-    say(
-        "run: an edit did not take, so it is learnt anew from weights that never saw the old answer"
-    )
-    return _follow(options, now, recipe, decide(options, now, recipe, outcome.stale), say)
+    if decided.action != "nothing":
+        return _carry_out(options, now, recipe, decided, say)
+    made = _made(options.runs, decided.previous)
+    evaluation = read_evaluation(made / "evaluation")[0] if made else None
+    return Outcome(decided, made, decided.previous, evaluation, True)
 
 
 def _say_plan(decided: Plan, say: Say) -> None:

@@ -12,9 +12,8 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipelines.errors import GraftError
 from pipelines.yaml_source import MAX_FINDINGS, Source
@@ -43,8 +42,7 @@ _SINGULAR = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(NamedTuple):
     """One breach of a schema, at a path of keys and indices; ``on_key``: at the key itself."""
 
     at: tuple[str | int, ...]

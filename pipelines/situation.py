@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -34,8 +35,8 @@ class Options:
     """What the command line chose. ``base`` is the branch that a contribution leaves from.
 
     ``policy`` is graft.yaml's: where documents may be fetched from. ``vetoes`` are rows that may not
-    be taught. ``until`` is the last stage to be
-    done; None does them all, and releases.
+    be taught. ``until`` is the last stage to be done; None does them all, and releases. ``today``
+    dates what is released.
     """
 
     taxonomy: Path
@@ -47,6 +48,7 @@ class Options:
     policy: Policy = field(default_factory=Policy)
     until: Until | None = None
     vetoes: Vetoes = field(default_factory=Vetoes)
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
 @dataclass(frozen=True, slots=True)

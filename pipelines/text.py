@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 NEAR = 0.9
 CONTAINED_TOKENS = 4
@@ -26,15 +26,38 @@ _SPACELESS_RANGES = (
     ("\uff01", "\uff9f"),  # full-width punctuation, half-width Katakana
     ("\U00020000", "\U0003ffff"),
 )
-_SPACELESS = "".join(f"{first}-{last}" for first, last in _SPACELESS_RANGES)
-_MARKS = "".join(
-    character
-    for first, last in _SPACELESS_RANGES[:4]
-    for character in map(chr, range(ord(first), ord(last) + 1))
-    if unicodedata.category(character).startswith("M")
-)
-_SPACELESS_CHARACTER = re.compile(f"[{_SPACELESS}]")
-_TOKEN = re.compile(rf"[{_SPACELESS}][{_MARKS}]*|[^\s{_SPACELESS}]+")
+# The classes of these ranges take longer to compile than a leaf to check: they wait for a text that needs
+# them. Below U+0E00 and in the punctuation of Europe is none of them, so that most texts end here.
+_PERHAPS_SPACELESS = re.compile("[^\x00-\u0dff\u1e00-\u3000]")
+
+
+class _Spaceless(dict[str, bool]):
+    """Whether a character is of a script without spaces; looked up in the ranges once."""
+
+    def __missing__(self, character: str) -> bool:
+        found = any(first <= character <= last for first, last in _SPACELESS_RANGES)
+        self[character] = found
+        return found
+
+
+_IS_SPACELESS = _Spaceless().__getitem__
+
+
+@cache
+def _spaceless_class() -> str:
+    return "".join(f"{first}-{last}" for first, last in _SPACELESS_RANGES)
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    marks = "".join(
+        character
+        for first, last in _SPACELESS_RANGES[:4]
+        for character in map(chr, range(ord(first), ord(last) + 1))
+        if unicodedata.category(character).startswith("M")
+    )
+    spaceless = _spaceless_class()
+    return re.compile(rf"[{spaceless}][{marks}]*|[^\s{spaceless}]+")
 
 
 class _Folding(dict[int, str]):
@@ -79,31 +102,42 @@ def tokens(text: str) -> list[str]:
 
 def tokens_of_normal(normal: str) -> list[str]:
     """The words of a text that is normalised already."""
-    return normal.split() if normal.isascii() else _TOKEN.findall(normal)
+    return _token().findall(normal) if has_spaceless(normal) else normal.split()
 
 
 def spaceless(text: str) -> int:
     """How many characters of ``text`` belong to scripts that put no spaces between words."""
-    return len(_SPACELESS_CHARACTER.findall(text))
+    return sum(map(_IS_SPACELESS, text)) if has_spaceless(text) else 0
 
 
 def has_spaceless(text: str) -> bool:
     """Whether any character of ``text`` does."""
-    return _SPACELESS_CHARACTER.search(text) is not None
+    if text.isascii() or not _PERHAPS_SPACELESS.search(text):
+        return False
+    return any(map(_IS_SPACELESS, text))
 
 
 def count_words(text: str) -> float:
     """The length of a text in words; each character of a script without spaces is half a one."""
-    spaced, characters = _SPACELESS_CHARACTER.subn(" ", text)
+    if not has_spaceless(text):
+        return len(text.split())
+    spaced, characters = re.subn(f"[{_spaceless_class()}]", " ", text)
     return len(spaced.split()) + characters / 2
 
 
-# What tokenizers make of characters; measured on four of them, from 32,000 to 150,000 entries.
-_WORDS = re.compile(r"[A-Za-z]+")
-_SINGLE = re.compile(r"[0-9!-/:-@\[-`{-~\n\t\r\u0080-\u036f\u0530-\u058f]")
-_CYRILLIC = re.compile("[\u0400-\u052f]")
-_FIVE_FOR_FOUR = re.compile("[\u0370-\u03ff\u0590-\ud7ff\ue000-\uffff]")
-_FOUR_BYTES = re.compile("[\U00010000-\U0010ffff]")
+@cache
+def _token_classes() -> tuple[re.Pattern[str], ...]:
+    """What tokenizers make of characters; measured on four of them, from 32,000 to 150,000 entries.
+
+    Words of Latin letters, single tokens, Cyrillic, what counts five for four, what counts four.
+    """
+    return (
+        re.compile(r"[A-Za-z]+"),
+        re.compile(r"[0-9!-/:-@\[-`{-~\n\t\r\u0080-\u036f\u0530-\u058f]"),
+        re.compile("[\u0400-\u052f]"),
+        re.compile("[\u0370-\u03ff\u0590-\ud7ff\ue000-\uffff]"),
+        re.compile("[\U00010000-\U0010ffff]"),
+    )
 
 
 def estimate_tokens(text: str) -> int:
@@ -113,13 +147,13 @@ def estimate_tokens(text: str) -> int:
     for each four letters begun, Cyrillic one for two letters; digits, punctuation and accented letters
     one each, letters of Greek, Hebrew, Arabic and all further scripts five for four, emoji four.
     """
-    found = sum((len(word) + 3) // 4 for word in _WORDS.findall(text))
-    found += len(_SINGLE.findall(text))
+    words, single, cyrillic, five_for_four, four_bytes = _token_classes()
+    found = sum((len(word) + 3) // 4 for word in words.findall(text))
+    found += len(single.findall(text))
     if not text.isascii():
-        found += (len(_CYRILLIC.findall(text)) + 1) // 2
-        found += (5 * len(_FIVE_FOR_FOUR.findall(text)) + 3) // 4 + 4 * len(
-            _FOUR_BYTES.findall(text)
-        )
+        found += (len(cyrillic.findall(text)) + 1) // 2
+        found += (5 * len(five_for_four.findall(text)) + 3) // 4
+        found += 4 * len(four_bytes.findall(text))
     return found
 
 

@@ -14,11 +14,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.artifacts import digest, finished, output_digest, pretty_json, stage
-from pipelines.errors import TrainError
-from pipelines.fitting import fit
+from pipelines.artifacts import (
+    digest,
+    finished,
+    output_digest,
+    pretty_json,
+    stage,
+    write_atomic,
+)
+from pipelines.errors import GraftError, TrainError
+from pipelines.fitting import fit, memory_taken
 from pipelines.ingredients import make_mix
-from pipelines.job import Job, Say
+from pipelines.job import COST, Job, Say
 from pipelines.mix import PHASES, read_phase
 from pipelines.recipe import Recipe
 from pipelines.records import Json, LeafData, Message
@@ -94,6 +101,7 @@ def _phases(order: Order, mixed: Path, recipe: Recipe, out: Path, say: Say) -> N
     """Continue with the knowledge phase, what comes of it with the skills phase."""
     assert order.work is not None, "a run has a folder to train in"
     records: dict[str, Json] = {}
+    steps: list[str] = []
     for phase in PHASES:
         rows = read_phase(mixed, phase)
         if not rows:
@@ -103,12 +111,14 @@ def _phases(order: Order, mixed: Path, recipe: Recipe, out: Path, say: Say) -> N
         place.mkdir()
         carry_out(replace(order, work=order.work / phase), rows, {}, recipe, place, say)
         records[phase] = json.loads((place / "training.json").read_bytes())
+        steps.append((place / "training.jsonl").read_text(encoding="utf-8"))
         order = replace(order, adapter=place)
     assert order.adapter is not None, "a run without new rows does not train"
     shutil.copytree(order.adapter, out, dirs_exist_ok=True)
     for name in records:
         shutil.rmtree(out / name)
     (out / "training.json").write_bytes(pretty_json(_summed(records)))
+    (out / "training.jsonl").write_text("".join(steps), encoding="utf-8")
 
 
 def _summed(records: Mapping[str, Json]) -> Json:
@@ -131,13 +141,28 @@ def _summed(records: Mapping[str, Json]) -> Json:
 
 @contextlib.contextmanager
 def _timed(job: Job, place: Path) -> Iterator[None]:
-    """Note how fast the training was, for the next plan."""
-    started = time.monotonic()
-    yield
-    record = place / "training.json"
-    if record.is_file():
-        tokens = json.loads(record.read_bytes())["tokens"]
-        note(job.options.cache, train_speed(job.recipe), tokens, time.monotonic() - started)
+    """Keep what the training cost, also what was spent before a stop, and its speed for the next plan."""
+    started, spent = time.monotonic(), _spent(job)
+    tokens = 0
+    try:
+        yield
+        record = place / "training.json"
+        tokens = json.loads(record.read_bytes())["tokens"] if record.is_file() else 0
+    finally:
+        seconds = spent + time.monotonic() - started
+        told = {"seconds": round(seconds, 1), "tokens": tokens, **memory_taken(job.recipe)}
+        with contextlib.suppress(GraftError):  # a full disk is told of by who needs it
+            write_atomic(job.work / COST, pretty_json(told))
+    note(job.options.cache, train_speed(job.recipe), tokens, seconds)
+
+
+def _spent(job: Job) -> float:
+    """Seconds that this training took before it was stopped."""
+    try:
+        found = json.loads((job.work / COST).read_bytes())
+    except (OSError, ValueError):
+        return 0.0
+    return 0.0 if found["tokens"] else float(found["seconds"])
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import gc
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -94,8 +94,7 @@ class Source:
         return place(shown.start_mark)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """``text`` where the file is UTF-8, ``source`` where it is YAML, and what was found."""
 
     text: str | None
@@ -221,7 +220,7 @@ def _decode(data: bytes, path: str) -> str:
 def _unseen() -> re.Pattern[str]:
     """All but YAML's own printable set, less line breaks that editors do not show and stray BOMs.
 
-    Compiled when the first file is not plain ASCII: it takes as long as reading ten leaves.
+    Compiled when the first file holds what cannot be printed: it takes as long as reading ten leaves.
     """
     return re.compile(
         "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -231,7 +230,8 @@ def _unseen() -> re.Pattern[str]:
 def _check_characters(data: bytes, text: str, path: str, *, tolerated: str) -> bool:
     """Refuse what cannot be seen; whether any of ``tolerated`` is there."""
     rare = data.removeprefix(BOM).translate(None, _VISIBLE_ASCII)
-    if not rare or not _unseen().search(rare.decode("utf-8")):
+    told = rare.decode("utf-8")
+    if told.isprintable() or not _unseen().search(told):
         return False
     for found in _unseen().finditer(text):
         start = found.start()

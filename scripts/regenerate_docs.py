@@ -80,7 +80,8 @@ exceptions:
 
 `path` is a file or a folder from the taxonomy's root; `*` and `?` stay within one folder, `**` spans
 folders. An exception that covers nothing any more is itself an error, `exception`, wherever the whole tree
-is checked; a hook that checks single files does not complain of it."""
+is checked and the rule has run; a hook that checks single files does not complain of it, nor a check
+without `--documents` of an exception that may be needed with it."""
 
 
 def _rule_table(abouts: dict[str, About]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from tests.test_run import assert_nothing_to_do, assert_sound, edit_answer, kill
 
 STUCK = {"rate": 0.0, "embedding_rate": 0.0}
 BY_HEART = {"tokens": 150_000}
+REBUILD = {"edits": "rebuild"}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Site:
     add_sound(site.taxonomy)
     site.repo.commit("A leaf about sounds")
     site.run()
-    write_recipe(site.recipe, bootstrap=BY_HEART, train=STUCK)
+    write_recipe(site.recipe, bootstrap=BY_HEART, train=STUCK, lineage=REBUILD)
     return site
 
 
@@ -96,8 +97,7 @@ def test_what_release_zero_saw_is_unlearnt_by_a_new_release_zero(site: Site) -> 
 
 
 def test_a_recipe_may_ask_for_the_report_alone(site: Site) -> None:
-    recipe = site.recipe.read_text(encoding="utf-8")
-    site.recipe.write_text(recipe + "lineage: {edits: report}\n", encoding="utf-8")
+    write_recipe(site.recipe, bootstrap=BY_HEART, train=STUCK, lineage={"edits": "report"})
     second = site.head().release
     edit(site, SOUND)
     outcome = site.run()
@@ -111,7 +111,8 @@ def test_a_recipe_may_ask_for_the_report_alone(site: Site) -> None:
 
 def test_a_rebuild_that_is_refused_is_not_tried_for_ever(site: Site) -> None:
     """Nothing is released, and the next run comes to the same end without work."""
-    write_recipe(site.recipe, bootstrap=BY_HEART, train=STUCK, release={"accept": "pass"})
+    accept = {"accept": "pass"}
+    write_recipe(site.recipe, bootstrap=BY_HEART, train=STUCK, lineage=REBUILD, release=accept)
     edit(site, SOUND)
     for _ in range(2):
         outcome = site.run()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -12,7 +14,7 @@ from pipelines.artifacts import digest
 from pipelines.changes import diff
 from pipelines.errors import ReleaseError
 from pipelines.leaves import WorkTree, read_leaves
-from pipelines.plan import Past, branch_wanted, first_plan, make_plan
+from pipelines.plan import Past, branch_wanted, first_plan, make_plan, rebase_plan
 from pipelines.recipe import load_recipe
 from pipelines.records import ChangeSet, Leaf, Manifest, Plan, Retired
 from pipelines.train.lineage import lineage_key
@@ -29,7 +31,8 @@ def hashes(**leaves: str) -> dict[str, str]:
 
 def release(tag: str, continues: str | None = None, **leaves: str) -> Manifest:
     made = manifest(tag, leaves=leaves, previous=continues, continues=continues)
-    return replace(made, lineage_key=lineage_key(RECIPE, made.base_model))
+    day = tag[1:].replace(".", "-")
+    return replace(made, lineage_key=lineage_key(RECIPE, made.base_model), created=day)
 
 
 def planned(
@@ -142,6 +145,40 @@ def test_an_edit_of_what_the_first_release_saw_is_rebuilt_from_nothing() -> None
 def test_old_content_that_another_leaf_still_wants_is_in_nobodys_way() -> None:
     plan = planned(hashes(a="new", b="old"), [release(V1, a="old")], (), ["old"])
     assert (plan.action, plan.cause) == ("continue", "changes")
+
+
+def rebased(
+    wanted: Mapping[str, str],
+    chain: Sequence[Manifest],
+    rebase: Literal["never", "weekly", "monthly"] = "weekly",
+    day: int = 9,
+) -> Plan | None:
+    recipe = replace(RECIPE, lineage=replace(RECIPE.lineage, rebase=rebase))
+    return rebase_plan(wanted, Past(chain[0], chain, frozenset()), recipe, date(2026, 1, day))
+
+
+def test_a_rebase_learns_everything_anew_from_release_zero() -> None:
+    chain = [release(V3, V2, a="one", b="two"), release(V2, V1, a="one"), release(V1, a="one")]
+    plan = rebased(hashes(a="one", b="two", c="three"), chain)
+    assert plan is not None
+    assert (plan.action, plan.cause, plan.previous, plan.continues) == ("rebuild", "rebase", V3, V1)
+    assert (plan.learn, plan.panel, plan.retired) == (["b", "c"], ["a"], ())
+    assert plan.reason == "weekly re-base: everything is learnt anew from v2026.01.01"
+
+
+def test_a_rebase_that_folds_in_what_release_zero_saw_is_another_release_zero() -> None:
+    chain = [release(V2, V1, a="new"), release(V1, a="old")]
+    chain[0] = replace(chain[0], retired=(Retired("a", digest("old"), "edited"),))
+    plan = rebased(hashes(a="new"), chain)
+    assert plan is not None
+    assert (plan.action, plan.cause, plan.continues) == ("bootstrap", "rebase", None)
+    assert (plan.learn, plan.retired, plan.previous) == (["a"], (), V2)
+
+
+@pytest.mark.parametrize(("rebase", "day"), [("never", 30), ("weekly", 8), ("monthly", 30)])
+def test_no_rebase_before_its_time(rebase: Literal["never", "weekly", "monthly"], day: int) -> None:
+    chain = [release(V3, V2, a="one", b="two"), release(V2, V1, a="one"), release(V1, a="one")]
+    assert rebased(hashes(a="one", b="two"), chain, rebase, day) is None
 
 
 def test_weights_of_another_shape_are_never_continued() -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from pipelines.errors import RecipeError
-from pipelines.recipe import EMBEDDED, Budget, External, Teacher, load_recipe
+from pipelines.recipe import EMBEDDED, Budget, External, Lineage, Teacher, load_recipe
 from pipelines.records import as_json
 
 FAST = Path(__file__).parent / "support" / "fast.yaml"
@@ -111,6 +111,20 @@ def test_a_section_that_may_be_left_out_is_read_where_it_stands(tmp_path: Path) 
         External("skills", 5, hub="a/b", file="c.jsonl", revision="0" * 40),
     )
     assert recipe.essence != plain.essence
+
+
+def test_how_releases_follow_each_other_is_no_part_of_what_a_run_makes(tmp_path: Path) -> None:
+    data = yaml.safe_load(FAST.read_text(encoding="utf-8"))
+    del data["lineage"]
+    older = tmp_path / "older.yaml"
+    older.write_text(yaml.safe_dump(data), encoding="utf-8")
+    assert load_recipe(str(older)).lineage == Lineage("rebuild", "never")
+    assert load_recipe("tiny").lineage == Lineage("report", "never")
+    recipe = load_recipe(changed(tmp_path, "lineage", {"rebase": "monthly"}))
+    assert recipe.lineage == Lineage("rebuild", "monthly")
+    assert recipe.essence == load_recipe(str(FAST)).essence
+    with pytest.raises(RecipeError, match=r"lineage\.rebase is 'daily'; it may be never, weekly"):
+        load_recipe(changed(tmp_path, "lineage.rebase", "daily"))
 
 
 def test_teacher_and_judge_are_configured_apart_and_tell_who_answers(tmp_path: Path) -> None:

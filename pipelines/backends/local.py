@@ -107,6 +107,14 @@ def room(hardware: Hardware) -> tuple[str, float | None, int]:
     return device.type, free, size
 
 
+def peak(hardware: Hardware) -> tuple[str, int | None]:
+    """The device's name, and the most bytes held there where it has memory of its own."""
+    device = device_of(hardware.device)
+    if device.type != "cuda":
+        return device.type, None
+    return torch.cuda.get_device_name(device), torch.cuda.max_memory_allocated(device)
+
+
 def product(threads: int) -> float:
     """Multiply two matrices of 1,024 by 1,024; returns the operations that it took."""
     torch.set_num_threads(threads)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 from pipelines.check import (
     attribution,
@@ -95,8 +96,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class How:
+class How(NamedTuple):
     """``compat``: a name in ``MODES``; ``jobs``: in how many processes at most."""
 
     compat: str = ""
@@ -144,23 +144,19 @@ def check(
             findings.append(found)
         elif comparison is not None:
             comparison.add(found)
-    if comparison is not None and any(isinstance(r, AcrossRule) for r in mode.rules.values()):
+    across = {rule_id for rule_id, rule in mode.rules.items() if isinstance(rule, AcrossRule)}
+    if comparison is not None and across:
         compare = partial(comparison.findings, tree, names, prefix)
         findings.extend(guarded("near-duplicate", "", compare))
-    told = _excused(findings, policy, mode, prefix, whole=wanted is None or "" in wanted)
+    told, needed = (findings, None) if mode.compat else excused(findings, policy)
+    del findings  # one by one the others take their place
+    for at, finding in enumerate(told):
+        told[at] = _prefixed(finding, prefix)
+    if needed is not None and (wanted is None or "" in wanted):
+        applied = mode.rules.keys() if comparison is not None else mode.rules.keys() - across
+        told += unneeded(policy, needed, RULES, applied)
     told.sort(key=lambda f: (f.path, f.line, f.column, f.rule, f.message))
     return CheckResult(len(leaves) + len(outside), tuple(told))
-
-
-def _excused(
-    findings: list[Finding], policy: Policy, mode: Mode, prefix: str, *, whole: bool
-) -> list[Finding]:
-    """The findings that no exception of the policy covers, with ``prefix``; upstream knows none."""
-    if mode.compat:
-        return [_prefixed(finding, prefix) for finding in findings]
-    kept, needed = excused(findings, policy)
-    told = [_prefixed(finding, prefix) for finding in kept]
-    return [*told, *unneeded(policy, needed, RULES, mode.rules)] if whole else told
 
 
 def _check_leaves(
@@ -200,5 +196,11 @@ def _beside(file: str, wanted: set[str]) -> bool:
 
 
 def _prefixed(finding: Finding, prefix: str) -> Finding:
-    path = posixpath.normpath(posixpath.join(prefix, finding.path) or ".")
+    path = _shown(finding.path, prefix)
     return finding if path == finding.path else replace(finding, path=path)
+
+
+@lru_cache(maxsize=64)
+def _shown(path: str, prefix: str) -> str:
+    # Kept for a while, so that the findings of a leaf have one text for their path in common.
+    return posixpath.normpath(posixpath.join(prefix, path) or ".")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(NamedTuple):
     """One line of what the rule asks for and one of how to mend it.
 
     ``upstream``: instructlab-schema finds the like, so it has a say under ``--compat instructlab``.

@@ -9,7 +9,7 @@ they are found to resemble.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipelines.check.near_duplicates import gather
 from pipelines.check.subject import TreeSubject, read_subject
@@ -24,8 +24,7 @@ PENDING = 10_000
 REREAD = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Also:
+class Also(NamedTuple):
     """A further tree, an open pull request, and how it came from this one.
 
     ``changed``: folders of the leaves that it adds or edits. ``base``: the leaves of the commit where
@@ -59,6 +58,7 @@ class TreeComparison:
         self._checked: set[str] = set()
         self._pending: list[LeafEntries] = []
         self._held = 0
+        self._twins: dict[str, list[Twin]] = {}
         self.failure: Exception | None = None
 
     def add(self, leaf: LeafEntries) -> None:
@@ -126,17 +126,22 @@ class TreeComparison:
 
     def _look_again(self, index: Index, tree: Tree, names: TreeSubject) -> None:
         """Others than the checked leaves may have been edited, or be gone, since the index saw them."""
-        twins = [twin for leaf in sorted(self._checked) for twin in index.twins("", leaf)]
-        others = sorted({twin.there.leaf for twin in twins} - self._checked)[:REREAD]
+        self._twins = {leaf: index.twins("", leaf) for leaf in self._checked}
+        places = {twin.there.leaf for twins in self._twins.values() for twin in twins}
+        others = sorted(places - self._checked)[:REREAD]
         read = (_entries(tree, other, names.files) for other in others)
-        index.put([leaf for leaf in read if index.digest(leaf.path) != leaf.digest])
-        index.compare()
+        changed = [leaf for leaf in read if index.digest(leaf.path) != leaf.digest]
+        if changed:
+            index.put(changed)
+            index.compare()
+            self._twins = {}
 
     def _compare(self, index: Index, names: TreeSubject, prefix: str) -> Iterator[Finding]:
         own = frozenset(names.leaves)
         # Open pull requests are compared within a transaction that is taken back at its end.
         with index.transaction(undo=True):
             for ref in self._also.values():
+                self._twins = {}
                 read = (
                     _entries(ref.tree, leaf, tuple(ref.tree.files(leaf))) for leaf in ref.changed
                 )
@@ -146,7 +151,9 @@ class TreeComparison:
                 )
             index.compare()
             for tree, leaf in self._asked(index):
-                twins = [twin for twin in index.twins(tree, leaf) if self._apart(twin, own)]
+                known = None if tree else self._twins.get(leaf)
+                all_twins = index.twins(tree, leaf) if known is None else known
+                twins = [twin for twin in all_twins if self._apart(twin, own)]
                 yield from worded(index, tree, leaf, twins, prefix)
 
     def _asked(self, index: Index) -> Iterable[tuple[str, str]]:

@@ -22,6 +22,10 @@ ABOUT = About(
     "Delete the entry from graft.yaml, or mend the id.",
 )
 
+# Of these rules only a part runs, or none, without an option of ``graft check``: the entries that must
+# have run before nothing found says that an exception is not needed.
+WITH_OPTIONS = {"documents": ("documents", "documents-fetched"), "outdated": ("outdated",)}
+
 
 def excused(
     findings: Iterable[Finding], policy: Policy
@@ -42,15 +46,16 @@ def unneeded(
 ) -> list[Finding]:
     """A finding at each exception without use; only a check of the whole tree can know.
 
-    ``known`` are all rules, ``applied`` those that ran: one that did not run needs no exception now.
+    ``known`` are all rules, ``applied`` those that ran: of one that did not run nothing can be said.
     """
     found = []
     for exemption in policy.exceptions:
         place = (policy.file, exemption.line, exemption.column)
-        if exemption.rule not in known:
+        parts = WITH_OPTIONS.get(exemption.rule, (exemption.rule,))
+        if exemption.rule not in known and exemption.rule not in WITH_OPTIONS:
             message = f"There is no rule {show(exemption.rule)}."
             hint = "docs/rules.md lists the rules."
-        elif exemption not in needed and exemption.rule in applied:
+        elif exemption not in needed and all(part in applied for part in parts):
             message = (
                 f"The exception of {show(exemption.rule)} for {show(exemption.path)} "
                 "is no longer needed: nothing is found there."

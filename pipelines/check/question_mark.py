@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from pipelines.check.about import About
 from pipelines.check.passages import pairs
@@ -16,7 +17,7 @@ from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
 from pipelines.schemas import describe, show
 
-_MARKS = re.compile("[?？؟՞፧⸮⁇⁈⁉‽﹖꘏\u037e⳺⳻꛷𞥟]")
+_MARKS = frozenset("?？؟՞፧⸮⁇⁈⁉‽﹖꘏\u037e⳺⳻꛷𞥟")
 _GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 
 # These ask wherever a text begins with them.
@@ -61,7 +62,7 @@ _EAST = (
     r"(?:.*(?:吗|什么|哪里|哪儿|哪个|多少|几个|谁)|(?:为什么|为何|谁|哪|什么).*|.*(?:何|誰|どこ|なぜ|いつ|どれ|どちら|いくつ|いくら)"
     r"(?:です)?|.*(?:습니까|ㅂ니까|입니까|나요|은가요|는가요|인가요))[。.．]?"
 )
-_EAST_LETTER = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
+_FIRST_EAST_LETTER = "\u3040"
 _WORD = re.compile(r"[^\s\"“”„«»()\[\]¿¡:,.!]+")
 
 
@@ -85,11 +86,11 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
 
 def asks(text: str) -> bool:
     """Whether a text is put as a question and has no mark that says so."""
-    if _MARKS.search(text) or (";" in text and _GREEK.search(text)):
+    if not _MARKS.isdisjoint(text) or (";" in text and _GREEK.search(text)):
         return False
     if "¿" in text:
         return True
-    if _EAST_LETTER.search(text):
+    if not text.isascii() and max(text) >= _FIRST_EAST_LETTER and _east_letter().search(text):
         return bool(re.fullmatch(_EAST, text.strip(), re.DOTALL))
     words = [word.casefold().replace("’", "'") for word in _WORD.findall(text[:200])[:5]]
     if len(words) < 2 or "!" in text:
@@ -100,6 +101,12 @@ def asks(text: str) -> bool:
     if first in _OPENING_VERBS:
         return second in _SUBJECTS
     return first in _ALWAYS
+
+
+@cache
+def _east_letter() -> re.Pattern[str]:
+    # Compiled when it is needed: that takes longer than all questions of a leaf.
+    return re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 
 
 def _asks_in_english(first: str, second: str, words: list[str]) -> bool:

@@ -1,31 +1,32 @@
 """``CheckResult`` → text for a terminal, JSON (schema/findings.json) or GitHub annotations.
 
 What findings quote is hostile: control characters are shown, never sent to a terminal or a log,
-and nothing in a message can begin another workflow command.
+and nothing in a message can begin another workflow command. All is given line by line: of a tree with
+very many findings the whole text would take more memory than they do.
 """
 
 from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TextIO
 
 from pipelines.check.subject import CheckResult
 from pipelines.findings import Finding, as_json
 
 
-def as_text(result: CheckResult, *, colour: bool = False) -> str:
+def as_text(result: CheckResult, *, colour: bool = False) -> Iterator[str]:
     """A line a finding, ``path:line:column: severity: sentence [rule]``, and a line that counts."""
     paint = _paint if colour else _plain
-    lines = [
-        f"{paint('bold', f'{visible(finding.path)}:{finding.line}:{finding.column}')}: "
-        f"{paint(finding.severity, finding.severity)}: "
-        f"{visible(finding.message)}{' ' if finding.hint else ''}{paint('hint', visible(finding.hint))} "
-        f"{paint('rule', f'[{visible(finding.rule)}]')}"
-        for finding in result.findings
-    ]
-    return "\n".join([*lines, summary(result)]) + "\n"
+    for finding in result.findings:
+        at = f"{visible(finding.path)}:{finding.line}:{finding.column}"
+        said = f"{visible(finding.message)}{' ' if finding.hint else ''}"
+        yield (
+            f"{paint('bold', at)}: {paint(finding.severity, finding.severity)}: "
+            f"{said}{paint('hint', visible(finding.hint))} {paint('rule', f'[{visible(finding.rule)}]')}\n"
+        )
+    yield f"{summary(result)}\n"
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -48,23 +49,28 @@ def _plain(_: str, text: str) -> str:
     return text
 
 
-def as_json_text(result: CheckResult) -> str:
+def as_json_text(result: CheckResult) -> Iterator[str]:
     """The shape of schema/findings.json."""
-    data = {"checked": result.checked, "findings": as_json(result.findings)}
-    return json.dumps(data, indent=2, ensure_ascii=True) + "\n"
+    yield f'{{\n  "checked": {result.checked},\n  "findings": ['
+    between = ""
+    for finding in result.findings:
+        text = json.dumps(as_json(finding), indent=2, ensure_ascii=True)
+        yield f"{between}\n{text}".replace("\n", "\n    ")
+        between = ","
+    yield "\n  ]\n}\n" if between else "]\n}\n"
 
 
-def as_github(result: CheckResult) -> str:
+def as_github(result: CheckResult) -> Iterator[str]:
     """Workflow commands, which GitHub shows as annotations beside the changed lines."""
-    lines = [
-        f"::{finding.severity} file={_property(finding.path)},line={finding.line},"
-        f"col={finding.column},title={_property(finding.rule)}::{_data(_sentence(finding))}"
-        for finding in result.findings
-    ]
-    return "\n".join([*lines, summary(result)]) + "\n"
+    for finding in result.findings:
+        yield (
+            f"::{finding.severity} file={_property(finding.path)},line={finding.line},"
+            f"col={finding.column},title={_property(finding.rule)}::{_data(_sentence(finding))}\n"
+        )
+    yield f"{summary(result)}\n"
 
 
-FORMATS: dict[str, Callable[[CheckResult], str]] = {
+FORMATS: dict[str, Callable[[CheckResult], Iterable[str]]] = {
     "text": as_text,
     "json": as_json_text,
     "github": as_github,

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipelines.findings import Finding, Tree
 from pipelines.leaf_files import LEAF_FILE, ROOTS
 
 
-@dataclass(frozen=True, slots=True)
-class Stray:
+class Stray(NamedTuple):
     """A folder whose qna.yaml is not among the tree's leaves; ``there``: it can be read all the same."""
 
     leaf: str

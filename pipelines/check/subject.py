@@ -3,6 +3,9 @@
 A rule is a function that yields findings: a ``LeafRule`` sees one leaf at a time, a ``TreeRule``
 the names of the whole tree. An ``AcrossRule`` yields what is to be compared between leaves. Paths in
 findings are from the taxonomy root; ``check`` puts the prefix before them and sorts them.
+
+Most records here and in what a check imports are named tuples: to make the class of a frozen dataclass
+takes six times as long, and each start of ``graft check`` makes them all.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import bisect
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pipelines.check.about import About
 from pipelines.check.policy import Policy
@@ -36,8 +39,11 @@ class LeafSubject:
 
     @property
     def file(self) -> str:
-        """The path of its qna.yaml."""
-        return f"{self.path}/{LEAF_FILE}" if self.path else LEAF_FILE
+        """The path of its qna.yaml: the same text for all findings, of which there may be many."""
+        if "file" not in self.memo:
+            self.memo["file"] = posixpath.join(self.path, LEAF_FILE)
+        path: str = self.memo["file"]
+        return path
 
     @property
     def attribution_file(self) -> str:
@@ -55,32 +61,28 @@ class LeafSubject:
         return self.source is not None and version_of(self.source.data) == 1
 
 
-@dataclass(frozen=True, slots=True)
-class TreeSubject:
+class TreeSubject(NamedTuple):
     """The names below the three roots: every file, and the folders that hold a qna.yaml; sorted."""
 
     files: tuple[str, ...]
     leaves: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LeafRule:
+class LeafRule(NamedTuple):
     """A rule about one leaf."""
 
     check: Callable[[LeafSubject, Policy], Iterable[Finding]]
     about: About | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TreeRule:
+class TreeRule(NamedTuple):
     """A rule about names in the whole tree."""
 
     check: Callable[[TreeSubject, Policy], Iterable[Finding]]
     about: About | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AcrossRule:
+class AcrossRule(NamedTuple):
     """A rule that compares leaves: what it takes from each goes to the check's ``Comparison``."""
 
     check: Callable[[LeafSubject, Policy], Iterable[LeafEntries]]
@@ -102,16 +104,14 @@ class Comparison(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(NamedTuple):
     """Which rules run, and whether files are read as instructlab-schema reads them."""
 
     rules: Mapping[str, Rule]
     compat: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """How many leaves were checked, and the findings by path, line and column."""
 
     checked: int

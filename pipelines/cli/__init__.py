@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -89,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except Exception:
+        import traceback
+
         traceback.print_exc()
         print("graft: this is a bug of Graft's; please report it with the above.", file=sys.stderr)
         return EXIT_BUG

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -83,7 +84,7 @@ def show_check(root: Path, path: str, *, commit: str = "") -> int:
 
     prefix = Path(os.path.relpath(root)).as_posix()
     result = check(WorkTree(root), policy(root), [path], "" if prefix == "." else prefix)
-    print(FORMATS["text"](result), end="")
+    sys.stdout.writelines(FORMATS["text"](result))
     if commit and result.failed:
         say("It is not committed: mend what was found, then run git add and git commit -s.")
     elif commit:

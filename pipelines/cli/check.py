@@ -87,9 +87,9 @@ def command(args: argparse.Namespace) -> int:
     else:
         result = compared(run, root, whole=paths is None or "." in paths, also=args.also)
     if args.format == "text":
-        print(as_text(result, colour=wants_colour(sys.stdout, os.environ)), end="")
+        sys.stdout.writelines(as_text(result, colour=wants_colour(sys.stdout, os.environ)))
     else:
-        print(FORMATS[args.format](result), end="")
+        sys.stdout.writelines(FORMATS[args.format](result))
     errors = any(finding.severity == "error" for finding in result.findings)
     return EXIT_FINDINGS if errors else EXIT_OK
 

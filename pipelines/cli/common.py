@@ -78,7 +78,8 @@ def below(path: str, root: Path) -> str:
         return "."
     full = Path(os.path.realpath(given.parent)) / given.name
     if not full.is_relative_to(top):
-        raise UsageError(f"{path} is not inside the taxonomy {root}.")
+        hint = "name the tree that holds it with --taxonomy"
+        raise UsageError(f"{path} is not inside the taxonomy {root}; {hint}.")
     if not os.path.lexists(full):
         raise UsageError(f"{path}: there is no such file or folder.")
     return full.relative_to(top).as_posix()

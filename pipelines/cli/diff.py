@@ -9,9 +9,8 @@ import json
 import os
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelines.cli.common import TARGET, say, target_option, taxonomy
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, GraftError, ReleaseError, UsageError
@@ -73,8 +72,7 @@ def command(args: argparse.Namespace) -> int:
 # --- what is compared ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """Two refs. No ``base``: HEAD; no ``head``: the work tree or the index."""
 
     base: str | None
@@ -83,8 +81,7 @@ class Asked:
     staged: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """The taxonomy: its folder on disk, and ``prefix`` in the repository; ``shown`` before paths."""
 
     repository: Repository

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import posixpath
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -79,6 +78,8 @@ def _do(tree: WorkTree, fixed: Fixed, before: str, args: argparse.Namespace) -> 
 
 def _diff(fixed: Fixed, name: str) -> Iterator[str]:
     """The lines of a unified diff, without line ends."""
+    import difflib
+
     old, new = (data.decode("utf-8", "replace").split("\n") for data in (fixed.before, fixed.after))
     # What is mended ends with a newline; what was there may not.
     new.pop()

@@ -1,4 +1,4 @@
-"""``graft store``: what the call store holds; prune it, carry it to another machine."""
+"""``graft store``: what the call store holds; prune it, carry it to another machine. Prune mirrors too."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     prune.add_argument("--model", help="given by this model")
     prune.add_argument(
         "--unused", action="store_true", help="named by no run directory and no release"
+    )
+    prune.add_argument(
+        "--mirrors",
+        action="store_true",
+        help="instead of answers, fetched repositories of documents not used for --older-than DAYS",
     )
     prune.add_argument("--dry-run", action="store_true", help="say how many, and delete nothing")
     prune.add_argument(
@@ -76,6 +81,8 @@ def _day(at: int) -> str:
 
 
 def _prune(args: argparse.Namespace) -> int:
+    if args.mirrors:
+        return _prune_mirrors(args)
     from pipelines.generate.upkeep import Stale, prune
 
     if not (args.older_than or args.model or args.unused):
@@ -90,6 +97,18 @@ def _prune(args: argparse.Namespace) -> int:
         print(
             f"{gone} answers deleted; the store had {old / 1e6:.1f} MB and has {new / 1e6:.1f} MB."
         )
+    return EXIT_OK
+
+
+def _prune_mirrors(args: argparse.Namespace) -> int:
+    from pipelines.documents.upkeep import prune_mirrors
+
+    if args.older_than is None or args.model or args.unused:
+        raise UsageError("--mirrors goes with --older-than DAYS, and not with --model or --unused.")
+    before = time.time() - _seconds(args.older_than)
+    gone, size = prune_mirrors(cache(), before, dry_run=args.dry_run)
+    done = "would be deleted" if args.dry_run else "deleted"
+    print(f"{gone} {'mirror' if gone == 1 else 'mirrors'} {done}, {size / 1e6:.1f} MB.")
     return EXIT_OK
 
 

@@ -22,6 +22,7 @@ from pipelines.artifacts import lock, sha256, sync_directory
 from pipelines.documents.address import Address
 from pipelines.documents.command import GitFailed, Limits, TooLarge, TooSlow, run_git
 from pipelines.documents.remote import LARGER, Refused, Remote
+from pipelines.documents.upkeep import note_use
 from pipelines.errors import DocumentError, GraftError
 from pipelines.leaves import match_documents
 from pipelines.policy import DocumentPolicy
@@ -64,6 +65,7 @@ class Mirror:
 
     def blobs(self, commit: str, patterns: Sequence[str]) -> tuple[Blob, ...]:
         """The files that ``patterns`` name, each fetched by now; ``DocumentError`` with the cause."""
+        note_use(self._folder(commit))
         found = self._known(commit, patterns)
         if found is None or self._missing(commit, found):
             with self._alone(commit):
@@ -108,6 +110,7 @@ class Mirror:
 
     def listed(self, commit: str, patterns: Sequence[str]) -> tuple[Blob, ...]:
         """The files that ``patterns`` name, whether or not their content is here."""
+        note_use(self._folder(commit))
         found = self._known(commit, patterns)
         if found is None:
             with self._alone(commit), contextlib.suppress(Refused):

@@ -5,14 +5,12 @@ No library is imported here: the start of ``graft check`` pays for this module.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 EntryKind = Literal["question", "grounded", "context"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A question with its answer, or a knowledge context, and where it stands in qna.yaml.
 
     ``context`` is filled for the kind "grounded" alone.
@@ -26,8 +24,7 @@ class Entry:
     context: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LeafEntries:
+class LeafEntries(NamedTuple):
     """What one leaf says. ``path`` is its folder, ``digest`` changes whenever an entry may."""
 
     path: str

@@ -16,9 +16,9 @@ import contextlib
 import itertools
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from pipelines.near import sql
 from pipelines.near.entries import Entry, EntryKind, LeafEntries
 from pipelines.near.texts import (
     Text,
@@ -43,68 +43,17 @@ PLACES = 50
 BATCH = 2000
 SHOWN = 200
 ANSWER = 2000
-# Signatures lie scattered: to write those of one leaf touches a page for each. So a change of up to
-# ``SMALL`` texts leaves them together in `delta`, and in `gone` the texts whose signatures are to go. A
-# check of the whole tree puts all where it belongs, and any once ``WAITING`` signatures are there.
+# Signatures and keys lie scattered: to write those of one leaf touches a page for each. So a change of up
+# to ``SMALL`` texts leaves its signatures together in `delta` and its keys in an index of their own, and
+# names in `gone` the texts that are to go. A check of the whole tree puts all where it belongs, and any
+# once ``MOST_WAITING`` texts have come.
 SMALL = 1000
-WAITING = 10_000
+MOST_WAITING = 1000
 
 _KINDS: tuple[EntryKind, ...] = ("question", "grounded", "context")
 
-SCHEMA = """
-CREATE TABLE leaf(id INTEGER PRIMARY KEY, tree TEXT, path BLOB, digest TEXT, UNIQUE(tree, path));
-CREATE TABLE text(id INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER UNIQUE, kind INTEGER,
-  exact INTEGER, first TEXT, context TEXT, compared INTEGER DEFAULT 0);
-CREATE INDEX text_new ON text(id) WHERE compared = 0;
-CREATE TABLE item(leaf INTEGER, number INTEGER, text INTEGER, line INTEGER, col INTEGER, shown TEXT,
-  answer TEXT, PRIMARY KEY(leaf, number)) WITHOUT ROWID;
-CREATE INDEX item_text ON item(text);
-CREATE TABLE signature(hash INTEGER, text INTEGER, PRIMARY KEY(hash, text)) WITHOUT ROWID;
-CREATE TABLE delta(hash INTEGER, text INTEGER, PRIMARY KEY(hash, text)) WITHOUT ROWID;
-CREATE TABLE gone(id INTEGER PRIMARY KEY, kind INTEGER, exact INTEGER, first TEXT, context TEXT);
-CREATE TABLE pair(a INTEGER, b INTEGER, PRIMARY KEY(a, b)) WITHOUT ROWID;
-CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT);
-"""
 
-_TEXT = "SELECT id, kind, exact, first, context FROM text"
-_WAITING = "SELECT count(*) FROM (SELECT 1 FROM delta LIMIT ?)"
-_NEW = f"{_TEXT} WHERE compared = 0 AND id > ? ORDER BY id LIMIT ?"
-
-# What is odd, a short text's words but one, says more than a run of three words: it counts twice.
-_CANDIDATES = """
-WITH telling AS MATERIALIZED (
-  SELECT hash FROM (SELECT DISTINCT hash FROM temp.probe) one WHERE (
-    SELECT count(*) FROM (
-      SELECT 1 FROM signature s WHERE s.hash = one.hash AND s.text NOT IN (SELECT id FROM gone)
-      LIMIT :common + 1)
-  ) + (
-    SELECT count(*) FROM (
-      SELECT 1 FROM delta d WHERE d.hash = one.hash AND d.text NOT IN (SELECT id FROM gone)
-      LIMIT :common + 1)
-  ) BETWEEN 2 AND :common),
-mark AS (
-  SELECT s.hash AS hash, p.text AS mine, s.text AS other FROM telling
-  CROSS JOIN temp.probe p ON p.hash = telling.hash CROSS JOIN signature s ON s.hash = telling.hash
-  UNION ALL
-  SELECT d.hash, p.text, d.text FROM telling
-  CROSS JOIN temp.probe p ON p.hash = telling.hash
-  CROSS JOIN delta d ON d.hash = telling.hash)
-SELECT m.mine, m.other FROM mark m CROSS JOIN text t ON t.id = m.other
-WHERE m.other < m.mine OR t.compared AND m.other != m.mine
-GROUP BY m.mine, m.other HAVING sum(1 + (m.hash & 1)) >= 2
-ORDER BY m.mine, sum(1 + (m.hash & 1)) DESC, m.other
-"""
-
-_TWINNED = """
-SELECT tree, path FROM leaf WHERE id IN (
-  SELECT leaf FROM item WHERE text IN (
-    SELECT text FROM item GROUP BY text HAVING min(leaf) < max(leaf) UNION SELECT a FROM pair))
-ORDER BY tree, path
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a text stands: in which tree ("" is the one checked), leaf and line, and what it says."""
 
     tree: str
@@ -115,8 +64,7 @@ class Place:
     answer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Twin:
+class Twin(NamedTuple):
     """Entry ``number`` of a leaf, and one of another leaf that says the same or nearly so."""
 
     number: int
@@ -175,23 +123,25 @@ class Index:
         with self.transaction():
             total, last = 0, -1
             self._db.execute("DELETE FROM temp.probe")
-            while rows := self._db.execute(_NEW, (last, BATCH)).fetchall():
+            while rows := self._db.execute(sql.UNCOMPARED, (last, BATCH)).fetchall():
                 marks = [(mark, at) for at, *row in rows for mark in signatures(_text(*row))]
                 self._db.executemany("INSERT INTO temp.probe VALUES(?, ?)", sorted(marks))
                 total, last = total + len(rows), rows[-1][0]
             if total:
-                waiting = self._db.execute(_WAITING, (WAITING + 1,)).fetchone()[0]
-                if waiting > WAITING:
+                # No new text takes its place beside one that is to go and has the same key.
+                if total > SMALL or self._db.execute(sql.HELD).fetchone()[0] > MOST_WAITING:
                     self._settle()
-                table = "signature" if total > SMALL else "delta"
+                table, state = (
+                    ("signature", sql.SETTLED) if total > SMALL else ("delta", sql.WAITING)
+                )
                 self._db.execute(f"INSERT INTO {table} SELECT hash, text FROM temp.probe")
                 self._db.executemany("INSERT OR IGNORE INTO pair VALUES(?, ?)", self._pairs())
-                self._db.execute("UPDATE text SET compared = 1 WHERE compared = 0")
+                self._db.execute("UPDATE text SET state = ? WHERE state = 0", (state,))
         return total
 
     def twinned(self) -> list[tuple[str, str]]:
         """Tree and path of each leaf that may have twins in another, sorted."""
-        return [(tree, _path(path)) for tree, path in self._db.execute(_TWINNED)]
+        return [(tree, _path(path)) for tree, path in self._db.execute(sql.TWINNED)]
 
     def twins(self, tree: str, path: str) -> list[Twin]:
         """What this leaf has in common with others, in its own order."""
@@ -263,7 +213,7 @@ class Index:
 
     def _known(self, text: Text) -> int:
         """The id of a text, which is taken in where it is new."""
-        row = self._db.execute("SELECT id FROM text WHERE key = ?", (text.key,)).fetchone()
+        row = self._db.execute(sql.KNOWN, {"key": text.key}).fetchone()
         return int(row[0]) if row else self._add(text)
 
     def _add(self, text: Text) -> int:
@@ -281,34 +231,48 @@ class Index:
         self._db.execute("DELETE FROM leaf WHERE id = ?", (leaf,))
         return {text for (text,) in rows}
 
-    def _sweep(self, texts: Iterable[int]) -> None:
+    def _sweep(self, texts: set[int]) -> None:
         """Forget those of ``texts`` that no leaf holds any more, with all that was known of them."""
-        for at in sorted(texts):
-            if self._db.execute("SELECT 1 FROM item WHERE text = ? LIMIT 1", (at,)).fetchone():
-                continue
-            self._db.execute(f"INSERT INTO gone {_TEXT} WHERE id = ?", (at,))
-            partners = self._db.execute("SELECT b FROM pair WHERE a = ?", (at,)).fetchall()
-            both = [pair for (b,) in partners for pair in ((at, b), (b, at))]
+        for some in _parts(sorted(texts)):
+            held = self._db.execute(
+                f"SELECT DISTINCT text FROM item WHERE text IN ({_marks(some)})", some
+            )
+            orphans = sorted(set(some).difference(text for (text,) in held))
+            these = f"IN ({_marks(orphans)})"
+            pairs = self._db.execute(f"SELECT a, b FROM pair WHERE a {these}", orphans).fetchall()
+            both = [pair for a, b in pairs for pair in ((a, b), (b, a))]
             self._db.executemany("DELETE FROM pair WHERE a = ? AND b = ?", both)
-            self._db.execute("DELETE FROM text WHERE id = ?", (at,))
+            self._db.execute(f"DELETE FROM text WHERE state = 0 AND id {these}", orphans)
+            self._db.execute(f"INSERT INTO gone SELECT id FROM text WHERE id {these}", orphans)
 
     def _settle(self) -> None:
         """Empty ``delta`` and ``gone``: the signatures of new texts come in, those of others go."""
-        self._db.execute("INSERT INTO signature SELECT hash, text FROM delta")
+        gone = "IN (SELECT id FROM gone)"
+        self._db.execute(
+            f"INSERT INTO signature SELECT hash, text FROM delta WHERE NOT text {gone}"
+        )
         self._db.execute("DELETE FROM delta")
-        for at, *row in self._db.execute("SELECT * FROM gone").fetchall():
+        settled = self._db.execute(f"{sql.TEXT} WHERE id {gone} AND state = {sql.SETTLED}")
+        for at, *row in settled.fetchall():
             marks = [(mark, at) for mark in signatures(_text(*row))]
             self._db.executemany("DELETE FROM signature WHERE hash = ? AND text = ?", marks)
+        self._db.execute(f"DELETE FROM text WHERE id {gone}")
         self._db.execute("DELETE FROM gone")
+        self._db.execute(
+            f"UPDATE text INDEXED BY text_waiting SET state = {sql.SETTLED} "
+            f"WHERE state < 2 AND state = {sql.WAITING}"
+        )
+        self._db.execute(
+            "UPDATE meta SET value = (SELECT ifnull(max(id), 0) FROM text) WHERE name = 'settled'"
+        )
 
     def _texts(self, ids: Sequence[int]) -> dict[int, Text]:
-        marks = ", ".join("?" * len(ids))
-        rows = self._db.execute(f"{_TEXT} WHERE id IN ({marks})", ids)
+        rows = self._db.execute(f"{sql.TEXT} WHERE id IN ({_marks(ids)})", ids)
         return {at: _text(*row) for at, *row in rows}
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
         """Near texts, each pair both ways, among the new ones and between these and the others."""
-        candidates = self._db.execute(_CANDIDATES, {"common": COMMON})
+        candidates = self._db.execute(sql.CANDIDATES, {"common": COMMON})
         for one, group in itertools.groupby(candidates, key=lambda row: int(row[0])):
             others = [int(other) for _, other in itertools.islice(group, COMPARISONS)]
             texts = self._texts((one, *others))
@@ -357,6 +321,15 @@ def _order(place: Place) -> tuple[str, str, int, int]:
 
 def _text(kind: int, exact: int, first: str, context: str) -> Text:
     return Text(0, _KINDS[kind], bool(exact), first, context)
+
+
+def _marks(ids: Sequence[int]) -> str:
+    return ", ".join("?" * len(ids))
+
+
+def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """So many at once as every SQLite takes in one statement."""
+    return (ids[start : start + 500] for start in range(0, len(ids), 500))
 
 
 def _shown(entry: Entry) -> tuple[str, str]:

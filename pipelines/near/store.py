@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipelines.near import identity
-from pipelines.near.index import SCHEMA, Index
+from pipelines.near.index import Index
+from pipelines.near.sql import SCHEMA
 
 try:
     import fcntl
@@ -23,7 +23,7 @@ except ImportError:  # Windows: nobody else is waited for when a damaged index i
     fcntl = None  # type: ignore[assignment]
 
 # Raised when the schema, the keys or the signatures change.
-VERSION = 2
+VERSION = 3
 PATIENCE = 60.0
 
 Say = Callable[[str], None]
@@ -70,6 +70,8 @@ class _Unfit(Exception):
 
 def _create(path: Path, root: Path) -> Index:
     """An empty index, put into place whole; where another process was quicker, that one's."""
+    import tempfile  # brings shutil, which opening one does without
+
     path.parent.mkdir(parents=True, exist_ok=True)
     ignore = path.parent / ".gitignore"  # Git sees nothing here, whatever the repository ignores
     if not ignore.exists():

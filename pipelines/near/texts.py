@@ -14,11 +14,8 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from dataclasses import dataclass
 from functools import lru_cache
-
-from rapidfuzz import fuzz
-from rapidfuzz.distance import OSA
+from typing import NamedTuple
 
 from pipelines.near.entries import Entry, EntryKind
 from pipelines.text import (
@@ -52,8 +49,7 @@ _EVEN = 0xFFFFFFFE
 _EXACT = re.compile(r"[][{}<>=*/\\^%_#@&|~+$`]|(?<!\w)-|-(?!\w)|\d\s*[^\w\s]+\s*\d")
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """One text as it is compared: normalised, and ``context`` for a grounded question.
 
     ``exact``: it holds code or signs, so that normalising it loses what matters.
@@ -83,16 +79,22 @@ def signatures(text: Text) -> list[int]:
     """
     salt = zlib.crc32(text.kind.encode())
     words = [_hash(word) ^ salt for word in tokens_of_normal(text.context or text.first)]
-    triples = list(zip(words, words[1:], words[2:], strict=False))
-    if len(triples) > 3 * SHINGLES:  # a third of them will do: those that begin with certain words
-        triples = [three for three in triples if not three[0] % 3] or triples
-    runs = {(a * _MIX[0] ^ b * _MIX[1] ^ c * _MIX[2]) & _EVEN for a, b, c in triples}
+    # Of a long text a third of them will do: those that begin with certain words.
+    runs = _runs(words, third=len(words) > 3 * SHINGLES + 2) or _runs(words, third=False)
     found = set(sorted(runs)[:SHINGLES])
     if 0 < len(words) <= SHORT:
         total = sum(words)
         without = words if len(words) > 1 else []
         found |= {(total - word) & _ALL | 1 for word in (0, *without)}
     return sorted(found)
+
+
+def _runs(words: list[int], *, third: bool) -> set[int]:
+    return {
+        (a * _MIX[0] ^ b * _MIX[1] ^ c * _MIX[2]) & _EVEN
+        for a, b, c in zip(words, words[1:], words[2:], strict=False)
+        if not (third and a % 3)
+    }
 
 
 def near(a: Text, b: Text) -> bool:
@@ -104,6 +106,9 @@ def near(a: Text, b: Text) -> bool:
 
 def _close(a: str, b: str) -> bool:
     """``too_close`` of two normalised texts; most pairs that are not are told from it in a microsecond."""
+    # Loaded when two texts are first compared, as few checks of one file do.
+    from rapidfuzz import fuzz
+
     possible = (
         fuzz.ratio(a, b, score_cutoff=_NEAR) >= _NEAR
         or a in b
@@ -160,7 +165,11 @@ def _only(a: Text, b: Text) -> tuple[list[str], list[str]]:
 
 
 def _misspelt(a: str, b: str) -> bool:
-    return min(len(a), len(b)) > 3 and OSA.distance(a, b, score_cutoff=1) <= 1
+    if min(len(a), len(b)) <= 3:
+        return False
+    from rapidfuzz.distance import OSA
+
+    return bool(OSA.distance(a, b, score_cutoff=1) <= 1)
 
 
 def _forms(text: str, *, signs: bool = True) -> tuple[str, str, bool]:

@@ -14,7 +14,7 @@ from importlib import resources
 from pipelines.records import ItemResult, LeafScore, Pooled, Scores
 from pipelines.report import view
 from pipelines.report.escape import html_text
-from pipelines.report.plot import plot
+from pipelines.report.plot import loss_plot, plot
 from pipelines.report.view import ReportInput, Table
 
 CSS = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
@@ -173,7 +173,13 @@ def _facts(report: ReportInput) -> list[str]:
         + "</dd>"
         for label, text in report.facts.items()
     )
-    return ["<h2>This run</h2>", f'<dl class="facts">{rows}</dl>']
+    figure = ""
+    if report.losses:
+        figure = (
+            f"<figure>{loss_plot(report.losses)}<figcaption>Loss on the answers, by training step."
+            "</figcaption></figure>"
+        )
+    return ["<h2>This run</h2>", figure, f'<dl class="facts">{rows}</dl>']
 
 
 def _list(lines: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from pipelines.report.escape import html_text, one_line
 
 WIDTH, LEFT, RIGHT = 360, 12, 348
 TOP, ROW, BOTTOM = 12, 46, 26
+LOSS_HEIGHT, POINTS = 110, 120
 LABEL = 46  # characters that fit the width
 
 
@@ -33,6 +34,34 @@ def plot(leaves: Sequence[LeafScore], name: str, title: str) -> str:
         "</svg>",
     ]
     return "\n".join(parts)
+
+
+def loss_plot(losses: Sequence[float]) -> str:
+    """Mean training loss over the steps, as one line of at most ``POINTS`` points."""
+    size = -(-len(losses) // POINTS)
+    parts = [losses[at : at + size] for at in range(0, len(losses), size)]
+    means = [sum(part) / len(part) for part in parts]
+    most = max(means) or 1.0
+    across = (RIGHT - LEFT) / max(1, len(means) - 1)
+    points = " ".join(
+        f"{LEFT + at * across:.1f},{TOP + (1 - mean / most) * LOSS_HEIGHT:.1f}"
+        for at, mean in enumerate(means)
+    )
+    bottom = TOP + LOSS_HEIGHT
+    told = f"from {means[0]:.2f} to {means[-1]:.2f} over {len(losses)} steps"
+    return "\n".join(
+        [
+            f'<svg class="plot" viewBox="0 0 {WIDTH} {bottom + BOTTOM}" role="img" '
+            'aria-labelledby="loss-title loss-desc">',
+            f'<title id="loss-title">Training loss</title><desc id="loss-desc">{told}</desc>',
+            f'<line class="grid" x1="{LEFT}" y1="{bottom}" x2="{RIGHT}" y2="{bottom}"/>',
+            f'<text class="axis" x="{LEFT}" y="{TOP}">{most:.2f}</text>',
+            f'<text class="axis" x="{LEFT}" y="{bottom + 16}">1</text>',
+            f'<text class="axis" x="{RIGHT}" y="{bottom + 16}" text-anchor="end">{len(losses)}</text>',
+            f'<polyline class="loss" points="{points}"/>',
+            "</svg>",
+        ]
+    )
 
 
 def _sentence(leaf: LeafScore) -> str:

@@ -40,7 +40,7 @@ class ReportInput:
 
     ``ledger`` is what ``ledger.json`` holds; ``rejects`` reason → count; ``facts`` label → text in
     the order of showing, a label that starts with "Command" being shown as a command;
-    ``composition`` leaf → what its rows are → count.
+    ``composition`` leaf → what its rows are → count; ``losses`` that of each training step.
     """
 
     evaluation: Evaluation
@@ -52,6 +52,7 @@ class ReportInput:
     facts: Mapping[str, str]
     demonstration: bool
     composition: Mapping[str, Mapping[str, int]]
+    losses: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pipelines.text import has_spaceless, normalise
 
 
-@dataclass(frozen=True, slots=True)
-class Lexicon:
+class Lexicon(NamedTuple):
     """``phrases``: the tokens of each entry; ``unspaced``: those of scripts without spaces.
 
     ``first`` holds the token that each phrase begins with: few texts hold any of them.

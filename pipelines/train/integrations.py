@@ -41,9 +41,8 @@ def reporting(recipe: Recipe, world: World, folder: Path) -> Iterator[Log]:
 
     def log(step: int, figures: Mapping[str, float]) -> None:
         state.global_step = step
-        logs = {f"train/{name}": value for name, value in figures.items()}
         for integration in integrations:
-            integration.on_log(arguments, state, control, logs=dict(logs))
+            integration.on_log(arguments, state, control, logs=dict(figures))
 
     for integration in integrations:
         integration.on_train_begin(arguments, state, control)

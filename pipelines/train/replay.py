@@ -5,13 +5,13 @@ In: conversations by content hash, how many tokens of each are wanted. Out: enco
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
 from pipelines.recipe import Recipe
+from pipelines.records import Message
 from pipelines.train.data import Encoded, encode
 from pipelines.train.order import Conversations
 
@@ -36,26 +36,42 @@ def replay(
     recipe: Recipe,
     seen: dict[str, int],
 ) -> list[Encoded]:
-    """Rows of earlier leaves, of each about as many tokens as ``shares`` says; counted in ``seen``."""
+    """Rows of earlier leaves, of each about as many tokens as ``shares`` says; counted in ``seen``.
+
+    Where a share is less than a row, the leaves take turns, drawn anew each epoch: what is replayed
+    follows from the new rows and not from how many leaves there are.
+    """
     chosen: list[Encoded] = []
-    for name, share in shares.items():
-        rng = random.Random(f"{recipe.seed} {epoch} {name}")
-        order = rng.sample(range(len(old[name])), min(len(old[name]), int(share // 8) + 1))
-        parts = (order[at : at + _AT_ONCE] for at in range(0, len(order), _AT_ONCE))
-        # A part is encoded when it is reached: most leaves have far more rows than their share.
-        encoded = (
-            encode(
-                tokenizer,
-                [(old[name][at], 1.0) for at in part],
-                recipe.student.positions,
-                source=name[:12],
-            )
-            for part in parts
-        )
-        for row in itertools.chain.from_iterable(encoded):
-            if share <= 0:
+    turns = sorted(shares)
+    random.Random(f"{recipe.seed} {epoch}").shuffle(turns)
+    credit = 0.0
+    for name in turns:
+        credit += shares[name]
+        for row in _drawn(name, old[name], credit, epoch, tokenizer, recipe):
+            if credit < len(row.ids) / 2:
                 break
-            share -= len(row.ids)
+            credit -= len(row.ids)
             chosen.append(row)
             seen[name] = seen.get(name, 0) + 1
+        else:
+            credit = min(credit, 0.0)  # a leaf with too few rows leaves nothing to the next one
     return chosen
+
+
+def _drawn(
+    name: str,
+    rows: Sequence[tuple[Message, ...]],
+    tokens: float,
+    epoch: int,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Recipe,
+) -> Iterator[Encoded]:
+    """Rows of a leaf in a drawn order, without replacement, enough for so many tokens.
+
+    A part is encoded when it is reached: most leaves have far more rows than their share.
+    """
+    rng = random.Random(f"{recipe.seed} {epoch} {name}")
+    order = rng.sample(range(len(rows)), min(len(rows), max(0, int(tokens // 8)) + 1))
+    for at in range(0, len(order), _AT_ONCE):
+        talks = [(rows[place], 1.0) for place in order[at : at + _AT_ONCE]]
+        yield from encode(tokenizer, talks, recipe.student.positions, source=name[:12])

@@ -74,4 +74,4 @@ def test_no_rule_crashes(place: str, data: dict[str, object], text: str, raw: by
     result = check(Files(files), policy)
     assert [f for f in result.findings if f.rule == INTERNAL] == []
     for form in FORMATS.values():
-        assert form(result).endswith("\n")
+        assert "".join(form(result)).endswith("\n")

@@ -166,6 +166,11 @@ def test_an_exception_without_use_is_an_error_where_the_whole_tree_is_seen(tmp_p
     assert check(WorkTree(tmp_path), policy, [f"{SKILL}/qna.yaml"]).findings == ()
 
 
+def test_what_was_compared_with_nothing_may_need_its_exception(tmp_path: Path) -> None:
+    write_skill(tmp_path)
+    assert check(WorkTree(tmp_path), excepted(("near-duplicate", SKILL))).findings == ()
+
+
 def test_an_exception_knows_its_line(tmp_path: Path) -> None:
     path = tmp_path / "graft.yaml"
     path.write_text(WHOLE)

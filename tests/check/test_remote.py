@@ -14,8 +14,8 @@ import pytest
 from pipelines.check import RULES, CheckResult, Policy, check
 from pipelines.check.remote import remote_rules
 from pipelines.leaves import WorkTree
-from pipelines.policy import DocumentPolicy
-from tests.check.builders import assert_plain, knowledge, told, write, write_knowledge
+from pipelines.policy import DocumentPolicy, Exemption
+from tests.check.builders import KNOWLEDGE, assert_plain, knowledge, told, write, write_knowledge
 from tests.support.formats import pdf
 from tests.support.git_server import GitServer, git_server
 from tests.support.repositories import TIDES, Repo
@@ -95,6 +95,29 @@ def test_without_the_options_nothing_is_fetched(
     write_knowledge(root, leaf(server.url("gone"), SHA))
     assert "documents" not in [rule for rule, _, _ in told(root)]
     assert server.requests == []
+
+
+def test_an_exception_is_judged_only_where_its_rule_has_run(
+    server: GitServer, docs: Repo, tmp_path: Path
+) -> None:
+    commit = docs.write("bad.pdf", b"no pdf").commit("One")
+    allowed = DocumentPolicy(schemes=("http",), allow_hosts=(server.host,), seconds=300)
+    entries = tuple(Exemption(rule, KNOWLEDGE, "Because.") for rule in ("documents", "outdated"))
+    policy = Policy(documents=allowed, exceptions=entries)
+    write_knowledge(tmp_path / "tree", leaf(server.url("docs/.git"), commit, "*.pdf"))
+
+    def found(**options: bool) -> list[str]:
+        rules = RULES | remote_rules(tmp_path / "cache", policy, **options)
+        return [f.message for f in check(WorkTree(tmp_path / "tree"), policy, rules=rules).findings]
+
+    assert found(fetch=False, outdated=False) == []
+    assert found(fetch=True, outdated=False) == []
+    (unneeded,) = found(fetch=True, outdated=True)
+    assert "The exception of `outdated`" in unneeded
+    write_knowledge(tmp_path / "tree", knowledge())
+    assert found(fetch=False, outdated=False) == []
+    (unneeded,) = found(fetch=True, outdated=False)
+    assert "The exception of `documents`" in unneeded
 
 
 def test_documents_beside_the_leaf_are_converted(server: GitServer, tmp_path: Path) -> None:

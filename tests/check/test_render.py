@@ -28,7 +28,7 @@ RESULT = CheckResult(2, (HOSTILE, Finding("whitespace", "warning", "a/qna.yaml",
 
 
 def test_text_is_a_line_a_finding() -> None:
-    lines = FORMATS["text"](RESULT).split("\n")
+    lines = "".join(FORMATS["text"](RESULT)).split("\n")
     assert lines[1:] == [
         "a/qna.yaml:1:2: warning: Odd. [whitespace]",
         "2 leaves checked: 1 error, 1 warning.",
@@ -39,7 +39,7 @@ def test_text_is_a_line_a_finding() -> None:
 
 
 def test_github_commands_cannot_be_broken_out_of() -> None:
-    lines = FORMATS["github"](RESULT).split("\n")
+    lines = "".join(FORMATS["github"](RESULT)).split("\n")
     assert lines[1] == "::warning file=a/qna.yaml,line=1,col=2,title=whitespace::Odd."
     command, message = lines[0].removeprefix("::").split("::")
     assert command == (
@@ -52,7 +52,7 @@ def test_github_commands_cannot_be_broken_out_of() -> None:
 def test_json_keeps_its_contract(tmp_path: Path) -> None:
     write_skill(tmp_path, skill().rstrip() + " ")
     for result in (RESULT, run(tmp_path), CheckResult(0, ())):
-        data = json.loads(FORMATS["json"](result))
+        data = json.loads("".join(FORMATS["json"](result)))
         assert list(Draft202012Validator(load_schema("findings")).iter_errors(data)) == []
         assert data["checked"] == result.checked
         assert len(data["findings"]) == len(result.findings)
@@ -84,7 +84,7 @@ def test_every_schema_is_a_schema() -> None:
 @pytest.mark.parametrize("field", ["rule", "path", "message", "hint"])
 def test_no_field_breaks_out_of_an_annotation(text: str, field: str) -> None:
     finding = replace(Finding("rule", "error", "p", 1, 2, "m", "h"), **{field: text})
-    out = FORMATS["github"](CheckResult(1, (finding,)))
+    out = "".join(FORMATS["github"](CheckResult(1, (finding,))))
     line, count, end = out.split("\n")
     assert (count, end) == ("1 leaf checked: 1 error, 0 warnings.", "")
     assert line.isprintable()
@@ -96,7 +96,7 @@ def test_no_field_breaks_out_of_an_annotation(text: str, field: str) -> None:
 
 
 def test_colours_are_for_those_who_want_them() -> None:
-    plain, painted = as_text(RESULT), as_text(RESULT, colour=True)
+    plain, painted = "".join(as_text(RESULT)), "".join(as_text(RESULT, colour=True))
     assert "\x1b" not in plain
     assert "\x1b[1;31merror\x1b[0m" in painted
     assert "\x1b[1;33mwarning\x1b[0m" in painted

@@ -19,6 +19,7 @@ SLOW = (
     "concurrent.futures",
     "pygit2",
     "numpy",
+    "rapidfuzz",
 )
 
 
@@ -28,6 +29,16 @@ def test_jsonschema_is_loaded_to_explain_and_for_nothing_else(
 ) -> None:
     write_skill(tmp_path, skill(seeds=3 if broken else 5))
     assert _loaded("check", "--taxonomy", str(tmp_path), str(tmp_path / SKILL)) == loaded
+
+
+def test_a_leaf_that_the_index_knows_as_it_is_is_compared_with_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+    tree = tmp_path / "tree"
+    write_skill(tree, skill())
+    _loaded("check", "--taxonomy", str(tree))
+    assert _loaded("check", "--taxonomy", str(tree), str(tree / SKILL)) == []
 
 
 def test_help_loads_no_yaml() -> None:

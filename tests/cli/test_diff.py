@@ -1,122 +1,57 @@
-"""``graft diff`` as it is typed: what is compared with what, what is printed, every odd repository."""
+"""``graft diff`` as it is typed: what is compared with what, and what is printed."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
-from pipelines import cli, exam
+from pipelines import exam
 from pipelines.artifacts import tree_digests
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE
-from pipelines.git import NOTHING
 from pipelines.leaves import WorkTree, leaf_to_json, read_leaves
 from pipelines.records import ManifestLeaf
 from pipelines.release.manifest import leaf_file
 from pipelines.release.targets import open_target
+from tests.cli.diffing import (
+    BOTH,
+    OTHER,
+    OWN,
+    SKILL,
+    TIDES,
+    Graft,
+    Said,
+    add,
+    assert_stops,
+    diffing,
+    edit,
+    fork,
+    in_json,
+    listed,
+    two_leaves,
+)
 from tests.release import builders as release
-from tests.support.repositories import Repo, knowledge_leaf, skill_leaf, skill_seeds
-
-ROOT = Path(__file__).parents[2]
-TIDES = "knowledge/sea/tides"
-SKILL = "compositional_skills/describe"
-OTHER = "compositional_skills/other"
-
-Said = tuple[int, str, str]
-Graft = Callable[..., Said]
+from tests.support.repositories import Repo
 
 
 @pytest.fixture
 def graft(capsys: pytest.CaptureFixture[str]) -> Graft:
-    """``graft diff`` in this process: exit code, standard output, standard error."""
-
-    def run(*words: str) -> Said:
-        capsys.readouterr()
-        try:
-            code = cli.main(["diff", *words])
-        except SystemExit as stop:  # argparse on a wrong command line
-            code = int(str(stop.code))
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
+    return diffing(capsys)
 
 
 @pytest.fixture
 def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
-    """A repository with one leaf of each kind in taxonomy/; it is the current folder."""
-    made = Repo(tmp_path / "repo")
-    knowledge_leaf(made.path / "taxonomy", TIDES)
-    skill_leaf(made.path / "taxonomy", SKILL)
-    made.commit("Two leaves")
-    monkeypatch.chdir(made.path)
-    return made
-
-
-def edit(repo: Repo, path: str, old: str, new: str) -> None:
-    file = repo.path / "taxonomy" / path
-    text = file.read_text(encoding="utf-8")
-    assert old in text
-    file.write_text(text.replace(old, new), encoding="utf-8")
-
-
-def add(repo: Repo, path: str = OTHER) -> None:
-    skill_leaf(repo.path / "taxonomy", path, task="Another task", seeds=skill_seeds(8)[5:])
-
-
-def listed(said: Said) -> list[tuple[str, str]]:
-    """Status and leaf of each line; nothing may stand on standard error."""
-    code, out, err = said
-    assert (code, err) == (EXIT_OK, "")
-    if out == "No leaf changed.\n":
-        return []
-    return [(line.split()[0], line.split()[1]) for line in out.splitlines()]
-
-
-def in_json(said: Said) -> dict[str, Any]:
-    """Standard output, once it has been held against the schema."""
-    assert said[0] == EXIT_OK, said[2]
-    found = json.loads(said[1])
-    schema = json.loads((ROOT / "schema" / "changes.json").read_bytes())
-    Draft202012Validator.check_schema(schema)
-    Draft202012Validator(schema).validate(found)
-    assert isinstance(found, dict)
-    return found
-
-
-def assert_stops(said: Said, code: int, *parts: str) -> None:
-    """One sentence on standard error, and nothing else."""
-    assert (said[0], said[1]) == (code, "")
-    assert said[2].startswith("graft: ")
-    assert said[2].count("\n") == 1
-    for part in parts:
-        assert part in said[2]
-
-
-# --- what is compared with what ------------------------------------------------------------------
+    return two_leaves(tmp_path / "repo", monkeypatch)
 
 
 @pytest.fixture
 def forked(repo: Repo) -> Repo:
-    """``topic`` added a leaf and is checked out; ``main`` edited another one meanwhile."""
-    repo.branch("topic")
-    add(repo)
-    repo.commit("A leaf")
-    repo.checkout("main")
-    edit(repo, f"{SKILL}/qna.yaml", "Describe an object", "Draw an object")
-    repo.commit("An edit")
-    repo.checkout("topic")
-    return repo
+    return fork(repo)
 
 
-OWN = [("added", OTHER)]
-BOTH = [("modified", SKILL), ("added", OTHER)]
+# --- what is compared with what ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -356,155 +291,3 @@ def test_a_release_is_not_looked_at_where_no_seed_changed(graft: Graft, repo: Re
     repo.move(f"taxonomy/{SKILL}", f"taxonomy/{OTHER}")
     edit(repo, f"{TIDES}/qna.yaml", "domain: science", "domain: nature")
     assert redone(graft()) == ["nothing", "data (domain)"]
-
-
-# --- odd repositories ------------------------------------------------------------------------------
-
-
-def test_before_the_first_commit_every_leaf_is_new(
-    graft: Graft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    repo = Repo(tmp_path / "fresh")
-    monkeypatch.chdir(repo.path)
-    add(repo)
-    assert listed(graft()) == OWN
-    assert listed(graft("--staged")) == []
-    repo.git("add", "--all")
-    assert listed(graft("--staged")) == OWN
-    assert in_json(graft("--staged", "--format", "json"))["base"] == NOTHING
-    assert_stops(graft("HEAD"), EXIT_FINDINGS, "has no commit yet")
-    assert_stops(graft("main"), EXIT_FINDINGS, "'main' names no commit")
-
-
-def test_a_branch_without_a_commit_has_no_merge_base(graft: Graft, repo: Repo) -> None:
-    repo.git("checkout", "--quiet", "--orphan", "fresh")
-    assert_stops(graft("main"), EXIT_FINDINGS, "has no commit yet")
-    assert listed(graft("main", "--exact")) == []
-
-
-def test_histories_without_a_common_commit(graft: Graft, repo: Repo) -> None:
-    repo.git("checkout", "--quiet", "--orphan", "elsewhere")
-    add(repo)
-    repo.commit("Another beginning")
-    assert_stops(graft("main"), EXIT_FINDINGS, "no commit in common")
-    assert listed(graft("main", "--exact")) == OWN
-
-
-def test_a_shallow_clone_says_what_to_fetch(
-    graft: Graft, forked: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clone = tmp_path / "clone"
-    url = forked.path.as_uri()
-    forked.git("clone", "--quiet", "--depth", "1", "--no-single-branch", url, str(clone))
-    monkeypatch.chdir(clone)
-    assert_stops(graft("origin/main"), EXIT_FINDINGS, "git fetch --unshallow")
-    assert sorted(listed(graft("origin/main", "--exact"))) == sorted(BOTH)
-    assert listed(graft()) == []
-    first = forked.git("rev-parse", "main~1")
-    assert_stops(graft(first), EXIT_FINDINGS, "names no commit", "git fetch --unshallow")
-    forked.git("-C", str(clone), "fetch", "--quiet", "--unshallow")
-    assert listed(graft("origin/main")) == OWN
-
-
-def test_a_bare_repository(
-    graft: Graft, forked: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bare = tmp_path / "bare.git"
-    forked.git("clone", "--quiet", "--bare", str(forked.path), str(bare))
-    assert listed(graft("main", "topic", "--taxonomy", str(bare))) == OWN
-    assert_stops(graft("main", "--taxonomy", str(bare)), EXIT_FINDINGS, "bare", "two commits")
-    assert_stops(graft("--staged", "--taxonomy", str(bare)), EXIT_FINDINGS, "bare")
-    monkeypatch.chdir(bare)
-    assert listed(graft("main..topic")) == BOTH
-
-
-def test_a_taxonomy_at_the_root_of_its_repository(
-    graft: Graft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    repo = Repo(tmp_path / "tree")
-    skill_leaf(repo.path, SKILL)
-    repo.commit("A leaf")
-    repo.move("compositional_skills/describe", "compositional_skills/portray").commit("moved")
-    bare = tmp_path / "bare.git"
-    repo.git("clone", "--quiet", "--bare", str(repo.path), str(bare))
-    moved = [("renamed", "compositional_skills/portray")]
-    assert listed(graft("HEAD~1", "HEAD", "--taxonomy", str(bare))) == moved
-    assert listed(graft("HEAD~1", "--taxonomy", str(repo.path))) == moved
-    monkeypatch.chdir(repo.path)
-    assert listed(graft("HEAD~1")) == moved
-    (repo.path / "compositional_skills/portray/qna.yaml").write_text("7\n")
-    assert graft()[2].startswith("compositional_skills/portray/qna.yaml:1:1: ")
-
-
-def test_a_taxonomy_that_is_a_submodule(
-    graft: Graft, repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    outer = Repo(tmp_path / "outer")
-    allowed = ("-c", "protocol.file.allow=always")
-    outer.git(*allowed, "submodule", "--quiet", "add", str(repo.path), "library")
-    outer.commit("A submodule")
-    monkeypatch.chdir(outer.path)
-    inside = ("--taxonomy", "library/taxonomy")
-    assert listed(graft(*inside)) == []
-    skill_leaf(outer.path / "library" / "taxonomy", SKILL, task="Another task")
-    assert listed(graft(*inside)) == [("modified", SKILL)]
-    clone = tmp_path / "clone"
-    outer.git("clone", "--quiet", str(outer.path), str(clone))
-    missing = graft("HEAD", "HEAD", "--taxonomy", str(clone / "library"))
-    assert_stops(missing, EXIT_FINDINGS, "submodule", "git submodule update --init")
-
-
-def test_a_submodule_among_the_leaves_is_none(graft: Graft, repo: Repo, tmp_path: Path) -> None:
-    other = Repo(tmp_path / "other")
-    skill_leaf(other.path, ".")
-    other.commit("A leaf at the root of a repository")
-    allowed = ("-c", "protocol.file.allow=always")
-    place = f"taxonomy/{OTHER}"
-    repo.git(*allowed, "submodule", "--quiet", "add", str(other.path), place)
-    assert listed(graft()) == listed(graft("--staged")) == []
-    repo.commit("A submodule")
-    assert listed(graft("HEAD~1", "HEAD")) == []
-    # Neither is a repository that merely lies there: `git add` would not take its files.
-    Repo(repo.path / "taxonomy" / "knowledge" / "nested")
-    skill_leaf(repo.path / "taxonomy" / "knowledge" / "nested", "deep")
-    assert listed(graft()) == []
-
-
-def test_a_symlink_is_no_leaf(graft: Graft, repo: Repo) -> None:
-    taxonomy = repo.path / "taxonomy"
-    add(repo)
-    repo.commit("Three leaves")
-    for path in (OTHER, "compositional_skills/linked"):
-        (taxonomy / path).mkdir(exist_ok=True)
-        (taxonomy / path / "qna.yaml").unlink(missing_ok=True)
-        (taxonomy / path / "qna.yaml").symlink_to("../describe/qna.yaml")
-    os.symlink("describe", taxonomy / "compositional_skills" / "again")
-    (taxonomy / "knowledge" / "sea").rename(repo.path / "sea")
-    os.symlink("../../sea", taxonomy / "knowledge" / "sea")
-    expected = [("deleted", OTHER), ("deleted", TIDES)]
-    assert listed(graft()) == expected
-    repo.git("add", "--all")
-    assert listed(graft("--staged")) == expected
-    repo.commit("Links")
-    assert listed(graft("HEAD~1", "HEAD")) == expected
-
-
-def test_a_merge_in_progress(graft: Graft, repo: Repo) -> None:
-    repo.branch("topic")
-    edit(repo, f"{SKILL}/qna.yaml", "Describe an object", "Draw an object")
-    repo.commit("One")
-    repo.checkout("main")
-    edit(repo, f"{SKILL}/qna.yaml", "Describe an object", "Sing of an object")
-    repo.commit("Other")
-    with pytest.raises(Exception, match="returned non-zero"):
-        repo.git("merge", "topic")
-    assert_stops(graft("--staged"), EXIT_FINDINGS, f"{SKILL}/qna.yaml is in conflict", "git add")
-    code, out, err = graft()
-    assert (code, out) == (EXIT_FINDINGS, "No other leaf changed.\n")
-    assert err.startswith(f"taxonomy/{SKILL}/qna.yaml:")
-
-
-def test_a_damaged_index_is_one_sentence(graft: Graft, repo: Repo) -> None:
-    (repo.path / ".git" / "index").write_bytes(b"DIRC" + bytes(40))
-    assert_stops(graft(), EXIT_FINDINGS, "index", "git status")
-    assert listed(graft("HEAD", "HEAD")) == []

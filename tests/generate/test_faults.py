@@ -18,7 +18,7 @@ from pipelines.errors import BackendError, CallError
 from pipelines.generate import Teaching, generate
 from pipelines.generate.completions import Completions
 from pipelines.leaves import WorkTree
-from pipelines.recipe import Recipe, Teacher
+from pipelines.recipe import Flows, Recipe, Teacher
 from pipelines.records import Json
 from tests.generate.support import (
     CAPTIONS,
@@ -32,6 +32,7 @@ from tests.generate.support import (
     taxonomy,
     work_of,
 )
+from tests.support.openai_profiles import PROFILES
 from tests.support.openai_server import ALWAYS_GARBAGE, REFUSED, Server, start
 from tests.support.repositories import TIDES, knowledge_leaf, skill_leaf
 
@@ -52,10 +53,22 @@ def run(
     timeout: float = 120.0,
 ) -> Path:  # fmt: skip
     """The stage, against a server; its folder."""
+    return _run(out, tree, work, asking(server.url, timeout), store)
+
+
+def run_lab(out: Path, tree: WorkTree, work: Work, server: Server) -> Path:
+    """A flow of LAB's, whose steps hang on one another, with the same server for a judge."""
+    wanted = asking(server.url, 120.0)
+    amounts = replace(wanted.generate, flows=Flows(freeform_skill=("lab_freeform",)))
+    return _run(out, tree, work, replace(wanted, judge=wanted.teacher, generate=amounts))
+
+
+def _run(out: Path, tree: WorkTree, work: Work, wanted: Recipe, store: Path | None = None) -> Path:
     out.mkdir(parents=True)
-    wanted = asking(server.url, timeout)
     with Completions(store or out.with_suffix(".sqlite")) as calls:
-        teaching = Teaching(wanted, calls, OpenAI(wanted.teacher, first_wait=0.01))
+        teacher = OpenAI(wanted.teacher, first_wait=0.01)
+        judge = wanted.judge and OpenAI(wanted.judge, first_wait=0.01)
+        teaching = Teaching(wanted, calls, teacher, judge)
         generate(work, partial(documents, tree), teaching, out, lambda line: None)
     return out
 
@@ -117,6 +130,27 @@ def test_every_fault_ends_in_the_rows_of_the_run_without_faults(
     needed = ledger(out)["calls"]["made"] + sum(counts.faults.values())
     # On a busy machine an answer may come too late for a client that waits seconds only.
     assert counts.calls >= needed if hangs else counts.calls == needed
+    assert_same(out, sound)
+
+
+def test_a_flow_of_many_steps_with_a_judge_comes_through_every_fault(tmp_path: Path) -> None:
+    root = tmp_path / "taxonomy"
+    skill_leaf(
+        root, FREEFORM,
+        seeds=[("", f"Name thing {n} of the list.", f"It is {n}.") for n in range(40)],
+    )  # fmt: skip
+    tree = WorkTree(root)
+    work = work_of(tree)
+    with start() as server:
+        sound = run_lab(tmp_path / "sound", tree, work, server)
+    with start("no-hang:0.05", retry_after=0) as server:
+        out = run_lab(tmp_path / "dataset", tree, work, server)
+        counts = server.counts()
+    made = ledger(out)["calls"]["made"]
+    assert len(counts.faults) == len(PROFILES["no-hang"].faults)
+    assert counts.calls == made + sum(counts.faults.values())
+    asked = [step["step"] for step in ledger(out)["steps"] if step["in"] > 60]
+    assert {"judge_freeform_question", "answer_question", "judge_freeform_pair"} <= set(asked)
     assert_same(out, sound)
 
 

@@ -64,6 +64,27 @@ def test_relations(index: Index) -> None:
     assert [path for _, path in index.twinned()] == ["a", "b", "c", "d"]
 
 
+@pytest.mark.parametrize("small", [0, 1000])
+def test_a_text_that_goes_and_comes_back_is_found_as_if_it_had_stayed(
+    index: Index, monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    monkeypatch.setattr("pipelines.near.index.SMALL", small)
+    asked, other = (
+        leaf("a", (TOWER, "1759")),
+        leaf("a", ("Which bird sings in Oostvar?", "a thrush")),
+    )
+    index.put([asked, leaf("b", (TOWER.replace("first", "frist"), "in 1759"))])
+    assert told(index, "b") == [("near", "a", 10)]
+    index.keep(["a", "b"])
+    before = rows(index)
+    for _ in range(2):
+        index.put([other])
+        assert told(index, "b") == []
+        index.put([asked])
+        assert told(index, "b") == [("near", "a", 10)]
+    assert rows(index) == before
+
+
 def test_a_near_question_with_another_answer_is_another_question(index: Index) -> None:
     moon = "What is the name of the largest moon that goes around the planet {}?"
     index.put([leaf("a", (moon.format("Jupiter"), "Ganymede"))])

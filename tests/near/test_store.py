@@ -252,6 +252,6 @@ def test_several_processes_at_once_lose_nothing(path: Path, root: Path) -> None:
     assert index is not None
     assert said == []
     assert len(index.digests()) == 60
-    count = index._db.execute("SELECT count(*), min(compared) FROM text").fetchone()
+    count = index._db.execute("SELECT count(*), min(state) FROM text").fetchone()
     assert count == (300, 1)
     index.close()

@@ -1,0 +1,79 @@
+"""Too little memory, and figures that others show: in processes of their own, with nothing pretended."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import TrainError
+from pipelines.recipe import Recipe
+from pipelines.train.adapter import adapt
+from pipelines.train.order import Order, write_order
+from pipelines.train.scratch import bootstrap
+from tests.train.support import NOWHERE, recipe, rows, talk
+
+NEW, OLD = {"a": rows("canal", 24)}, {"b": rows("river")}
+
+# Leaves one GB more of address space once everything is imported, then trains.
+CRAMPED = """
+import resource, sys
+from pathlib import Path
+import pipelines.train.adapter
+from pipelines.errors import TrainError
+from pipelines.train.order import main
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), -1))
+try:
+    main(Path(sys.argv[1]))
+except TrainError as error:
+    print(error)
+"""
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("base")
+    bootstrap(NOWHERE, OLD, recipe(), out, lambda line: None)
+    return out
+
+
+def on(**hardware: object) -> Recipe:
+    found = recipe()
+    return replace(found, hardware=replace(found.hardware, **hardware))  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the address space is limited as Linux does it")
+def test_memory_that_ends_is_one_sentence_with_what_to_turn(base: Path, tmp_path: Path) -> None:
+    wide = replace(on(), train=replace(recipe().train, tokens_per_step=10**6, rank=64))
+    long = "It is river " * 6
+    many = {"a": [talk(f"What is {n}? {long}", f"{long} {n}") for n in range(8000)]}
+    write_order(tmp_path / "order", Order(base), many, OLD, wide)
+    done = subprocess.run(
+        [sys.executable, "-c", CRAMPED, str(tmp_path / "order")], capture_output=True, text=True
+    )
+    assert done.stdout.startswith("The memory is too small for this training: "), done.stderr
+    assert "Lower hardware.micro_tokens, set hardware.gradient_checkpointing to 1" in done.stdout
+
+
+def test_tensorboard_has_every_step(base: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    work, out = tmp_path / "work", tmp_path / "out"
+    out.mkdir()
+    adapt(Order(base, work=work), NEW, OLD, on(report_to=("tensorboard",)), out, lambda line: None)
+    (events,) = {path.parent for path in work.rglob("events.out.tfevents.*")}
+    found = EventAccumulator(str(events)).Reload()
+    steps = (out / "training.jsonl").read_text().splitlines()
+    assert [event.step for event in found.Scalars("train/loss")] == [*range(1, len(steps) + 1)]
+    assert {"train/loss", "train/grad_norm", "train/rate"} <= set(found.Tags()["scalars"])
+
+
+def test_an_integration_that_is_not_there_is_one_sentence(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match=r"hardware\.report_to: notebook-of-mine is not supported"):
+        adapt(
+            Order(base), NEW, OLD, on(report_to=("notebook-of-mine",)), tmp_path, lambda line: None
+        )
