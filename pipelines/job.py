@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pipelines.artifacts import digest, tree_digests
@@ -20,9 +21,10 @@ Say = Callable[[str], None]
 COST = "cost.json"  # what a training took, in its working folder
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
-    """One planned run: everything that its stages read."""
+    """One planned run: everything that its stages read. A release does not change, so what is read of one
+    is read once."""
 
     options: Options
     now: Situation
@@ -34,12 +36,12 @@ class Job:
     directory: Path
     say: Say
 
-    @property
+    @cached_property
     def start(self) -> Manifest | None:
         """The release whose weights are continued."""
         return self.now.target.manifest(self.plan.continues) if self.plan.continues else None
 
-    @property
+    @cached_property
     def kept(self) -> dict[str, LeafData]:
         """By content hash what a release holds already."""
         return {
@@ -48,7 +50,7 @@ class Job:
             for entry in (manifest.leaves.values() if manifest else ())
         }
 
-    @property
+    @cached_property
     def todo(self) -> dict[str, tuple[Leaf, ExamSplit]]:
         """The leaves whose rows no release holds yet, by content hash."""
         kept = self.kept
@@ -69,7 +71,7 @@ class Job:
         had = self.now.previous.known
         return {path for path, leaf in self.leaves.items() if leaf.content_hash not in had}
 
-    @property
+    @cached_property
     def vetoed(self) -> dict[str, Released]:
         """By content hash the leaves whose released rows hold vetoed ones, which are to be dropped."""
         past = self.now.past
