@@ -29,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """Release zero that knows its leaves by heart, then a leaf about sounds taught thoroughly."""
     site = new_site(tmp_path_factory.mktemp("edits") / "site", bootstrap=BY_HEART)
     site.run()
-    write_recipe(site.recipe, bootstrap=BY_HEART, train={"epochs": 25, "rate": 0.01})
+    write_recipe(site.recipe, bootstrap=BY_HEART, train={"epochs": 60, "rate": 0.01})
     add_sound(site.taxonomy)
     site.repo.commit("A leaf about sounds")
     site.run()
