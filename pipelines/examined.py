@@ -34,10 +34,16 @@ class ExamItem:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Means over items, each in 0..1."""
+    """Means over items, each in 0..1; None where nothing was measured.
+
+    ``numeric_match`` is over the items whose reference holds a number. Evaluations written before
+    there was a metric lack it.
+    """
 
     exact_match: float
     token_f1: float
+    rouge_l: float | None = None
+    numeric_match: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

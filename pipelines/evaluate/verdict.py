@@ -194,12 +194,18 @@ def _means(results: Sequence[ItemResult]) -> _Means:
 
 
 def _mean(scores: Sequence[Scores]) -> Scores:
-    """Means over items; zeros where there is none."""
-    count = max(1, len(scores))
+    """Means over items; of a metric that applies to some, over these; zeros where there is none."""
     return Scores(
-        _rounded(math.fsum(one.exact_match for one in scores) / count),
-        _rounded(math.fsum(one.token_f1 for one in scores) / count),
+        _average([one.exact_match for one in scores]) or 0.0,
+        _average([one.token_f1 for one in scores]) or 0.0,
+        _average([one.rouge_l for one in scores]),
+        _average([one.numeric_match for one in scores]),
     )
+
+
+def _average(values: Sequence[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return _rounded(math.fsum(found) / len(found)) if found else None
 
 
 def _interval(clusters: Clusters) -> tuple[float, float]:
