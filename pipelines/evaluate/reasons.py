@@ -23,6 +23,20 @@ class Finding:
     unit: str
     results: tuple[ItemResult, ...]
 
+    def held(self, margin: float) -> bool:
+        """Whether no more than the margin was lost, with confidence."""
+        return statistics.non_inferior(self.pooled.interval, margin)
+
+    def fell(self, margin: float) -> bool:
+        """Whether more than the margin was lost, with confidence; a few clusters can give none.
+
+        What is tested is the margin, not zero (docs/adr/0014): a loss that is real but small is
+        what the margin is there for.
+        """
+        if self.clusters.count < LEAST_CLUSTERS or self.clusters.mean >= -margin:
+            return False
+        return statistics.inferior(self.clusters, margin) < ALPHA
+
 
 def explain(
     verdict: Verdict,
@@ -36,13 +50,9 @@ def explain(
     alarms = [_fall(leaf) for leaf in fallen]
     if verdict == "PASS":
         return (*about_changed, *about_panel)
-    if verdict == "INCONCLUSIVE" and _held(panel, margin):
+    if verdict == "INCONCLUSIVE" and (panel is None or panel.held(margin)):
         return (*about_changed, *about_panel)
     return (*alarms, *about_panel, *about_changed)
-
-
-def _held(panel: Finding | None, margin: float) -> bool:
-    return panel is None or statistics.non_inferior(panel.pooled.interval, margin)
 
 
 def _fall(leaf: LeafScore) -> str:
@@ -58,9 +68,9 @@ def _panel(panel: Finding | None, margin: float) -> list[str]:
     pooled = panel.pooled
     size = f"{_count(pooled.leaves, 'leaf')}, {_count(pooled.items, 'item')}"
     found = f"{_effect(pooled)} against the previous release ({size})"
-    if _held(panel, margin):
+    if panel.held(margin):
         return [f"The panel is non-inferior within the margin of {margin:.2f}: {found}."]
-    if pooled.difference < -margin:
+    if panel.fell(margin):
         return [f"The panel is worse by more than the margin of {margin:.2f}: {found}."]
     return [
         f"The panel is not shown to be non-inferior within the margin of {margin:.2f}: {found}.",
@@ -69,11 +79,21 @@ def _panel(panel: Finding | None, margin: float) -> list[str]:
 
 
 def _panel_needs(panel: Finding, margin: float) -> str:
+    """How many clusters would show that the panel held, or which loss those it has would show."""
+    count = panel.clusters.count
+    have = f"{count} {_unit(panel.unit, count)}"
+    if count < LEAST_CLUSTERS:
+        return (
+            f"{have} cannot decide, whatever the answers: it takes at least {LEAST_CLUSTERS} to show "
+            "that nothing was forgotten, or that much was."
+        )
     needed = statistics.clusters_needed(panel.clusters, margin + panel.pooled.difference)
-    have = f"{panel.pooled.clusters} {_unit(panel.unit, panel.pooled.clusters)}"
-    if needed is None or needed <= panel.pooled.clusters:
-        return f"The panel was tested on {have}; it takes more to show that nothing was forgotten."
-    return f"To show that the panel held would take about {needed} {panel.unit}; it has {have}."
+    if needed is not None and needed > count:
+        return f"To show that the panel held would take about {needed} {panel.unit}; it has {have}."
+    smallest = margin + statistics.detectable(panel.clusters)
+    return (
+        f"With this spread {have} show a loss beyond the margin only from about {smallest:.2f} on."
+    )
 
 
 def _changed(changed: Finding | None) -> list[str]:

@@ -75,19 +75,11 @@ def not_worse(evaluation: Evaluation) -> bool:
 def _verdict(
     changed: Finding | None, panel: Finding | None, fallen: Sequence[LeafScore], margin: float
 ) -> Verdict:
-    if fallen or (panel and _panel_fell(panel.pooled, margin)):
+    if fallen or (panel and panel.fell(margin)):
         return "REGRESSION"
-    held = panel is None or statistics.non_inferior(panel.pooled.interval, margin)
+    held = panel is None or panel.held(margin)
     better = changed and changed.pooled.difference > 0 and changed.pooled.p_value < ALPHA
     return "PASS" if held and better else "INCONCLUSIVE"
-
-
-def _panel_fell(panel: Pooled, margin: float) -> bool:
-    """Worse by more than the margin, with confidence; fewer than six clusters can give none."""
-    if panel.clusters < LEAST_CLUSTERS:
-        return False
-    sure = panel.interval[1] < -margin
-    return sure or (panel.difference < -margin and panel.p_value < ALPHA)
 
 
 def _pool(counted: Sequence[ItemResult], role: Role) -> Finding | None:
