@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from pipelines.evaluate import statistics
 from pipelines.evaluate.statistics import ALPHA, LEAST_CLUSTERS, Clusters
-from pipelines.records import ItemResult, LeafScore, Pooled, Verdict
+from pipelines.records import ItemResult, Judged, LeafScore, Pooled, Tally, Verdict
 
 ALREADY_KNOWN = 0.9
+TRUSTED = 0.6  # kappa: "substantial" from here on (Landis and Koch, 1977, Biometrics 33: 159)
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -160,6 +161,37 @@ def _exact(changed: Finding) -> str:
         f"Exact match on the changed leaves: {_rate(before)} before, {_rate(after)} now; "
         f"{wins} won, {losses} lost (McNemar, {_p(statistics.mcnemar(wins, losses))}, "
         "items taken as independent)."
+    )
+
+
+def judge_sentences(judged: Judged) -> tuple[str, ...]:
+    """What a judge model said, and how far it may be trusted; it has no part in the verdict."""
+    said = [
+        _judge_said(name, tally)
+        for name, tally in (("changed leaves", judged.changed), ("panel", judged.panel))
+        if tally != Tally(0, 0, 0, 0, 0)
+    ]
+    if not said:
+        return ()
+    if judged.kappa is None:
+        trust = "there was nothing to calibrate it by."
+    else:
+        trust = (
+            f"on {judged.calibration} pairs whose better answer is known it agrees with "
+            f"\N{GREEK SMALL LETTER KAPPA} = {judged.kappa:.2f}"
+            + ("." if judged.kappa >= TRUSTED else ", so its word counts for little.")
+        )
+    return (f"The judge {judged.model} does not decide; {trust}", *said)
+
+
+def _judge_said(name: str, tally: Tally) -> str:
+    p_value = _p(statistics.mcnemar(tally.wins, tally.losses))
+    unsure = f", {tally.unsure} of them because the order of the answers decided"
+    failed = f" {_count(tally.errors, 'pair')} had no usable judgement." if tally.errors else ""
+    return (
+        f"The judge on the {name}: the candidate is better in {tally.wins}, the previous release in "
+        f"{tally.losses}, neither in {tally.ties}{unsure if tally.unsure else ''} (sign test, "
+        f"{p_value}, items taken as independent).{failed}"
     )
 
 

@@ -211,3 +211,18 @@ def clusters_needed(clusters: Clusters, effect: float) -> int | None:
         return None
     ratio = (Z + POWER_Z) * standard_error(clusters) / effect
     return max(LEAST_CLUSTERS, math.ceil(clusters.count * ratio * ratio))
+
+
+def kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
+    """Agreement of two raters beyond chance, -1..1 (Cohen, 1960, Educational and Psychological
+    Measurement 20: 37); None without a pair, or where both always say the same one thing."""
+    count = len(pairs)
+    labels = {label for pair in pairs for label in pair}
+    if len(labels) < 2:
+        return None
+    agreed = sum(one == other for one, other in pairs) / count
+    chance = sum(
+        sum(one == label for one, _ in pairs) * sum(other == label for _, other in pairs)
+        for label in labels
+    ) / (count * count)
+    return (agreed - chance) / (1 - chance)
