@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-all test test-all check fix docs demo bench bench-leaves bench-generate clean
+.PHONY: help setup setup-all test test-all check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights clean
 
 help:
 	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
@@ -27,6 +27,8 @@ help:
 	@echo "make fix        let ruff mend and format the code, and graft fix the leaves"
 	@echo "make bench      the figures in benchmarks/README.md; bench-leaves: those of check and its like"
 	@echo "make bench-generate  what generation costs, beside three peers in environments of their own"
+	@echo "make bench-nights    twenty nights of runs beside one joint run; some 20 minutes"
+	@echo "make bench-train  what training costs, beside transformers and TRL; bench-flat: one leaf over many"
 	@echo "make setup      install what the pipelines need; setup-all: tests and linters too"
 	@echo "make clean      remove .venv, caches, build products and runs/demo; runs and releases stay"
 
@@ -84,6 +86,15 @@ bench-leaves: .venv/.all
 
 bench-generate: .venv/.all
 	$(BIN)/python benchmarks/generate.py
+
+bench-nights: .venv/.all
+	$(BIN)/python benchmarks/nights.py
+
+bench-train: .venv/.all
+	$(BIN)/python benchmarks/train.py
+
+bench-flat: .venv/.all
+	$(BIN)/python benchmarks/flat.py
 
 clean:
 	rm -rf .venv build dist runs/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

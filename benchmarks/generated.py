@@ -44,22 +44,22 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _words(draw: random.Random, count: int) -> str:
+def words(draw: random.Random, count: int) -> str:
     return " ".join(
         "".join(draw.choices(_SYLLABLES, k=draw.randint(1, 4))) for _ in range(count)
     ).capitalize()
 
 
 def _knowledge(draw: random.Random) -> tuple[str, str]:
-    contexts = [f"{_words(draw, 45)}. {_words(draw, 30)}." for _ in range(6)]
-    lines = ["version: 3", "created_by: ada", f"domain: {_words(draw, 2)}", "seed_examples:"]
+    contexts = [f"{words(draw, 45)}. {words(draw, 30)}." for _ in range(6)]
+    lines = ["version: 3", "created_by: ada", f"domain: {words(draw, 2)}", "seed_examples:"]
     for context in contexts:
         lines += ["  - context: |", *_block(context, 6), "    questions_and_answers:"]
         for at in (0, 15, 30):  # an answer is found in its context, as a sound one is
             answer = " ".join(context.split()[at : at + 9])
-            lines.append(f"      - question: What is {_words(draw, 8)}?")
+            lines.append(f"      - question: What is {words(draw, 8)}?")
             lines.append(f"        answer: {answer}")
-    lines += [f"document_outline: {_words(draw, 8)}", "document:", '  repo: "."']
+    lines += [f"document_outline: {words(draw, 8)}", "document:", '  repo: "."']
     lines += ["  commit: HEAD", "  patterns:", "    - document.md"]
     return "\n".join(lines) + "\n", "# Document\n\n" + "\n\n".join(contexts) + "\n"
 
@@ -68,13 +68,13 @@ def _skill(draw: random.Random, number: int) -> str:
     lines = [
         f"version: {2 + number % 2}",
         "created_by: ada",
-        f"task_description: {_words(draw, 9)}",
+        f"task_description: {words(draw, 9)}",
     ]
     lines.append("seed_examples:")
     for _ in range(10):
-        lines.append(f"  - question: What is {_words(draw, 12)}?")
-        lines += ["    context: |", *_block(_words(draw, 38) + ".", 6)]
-        lines += ["    answer: |", *_block(_words(draw, 18) + ".", 6)]
+        lines.append(f"  - question: What is {words(draw, 12)}?")
+        lines += ["    context: |", *_block(words(draw, 38) + ".", 6)]
+        lines += ["    answer: |", *_block(words(draw, 18) + ".", 6)]
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,6 @@ from pipelines.evaluate import read_evaluation
 from pipelines.job import COST, Job
 from pipelines.leaves import leaf_to_json
 from pipelines.records import (
-    BaseModel,
     Evaluation,
     ExamSplit,
     FileDigest,
@@ -132,13 +131,7 @@ def _manifest(
     job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], files: Mapping[str, FileDigest]
 ) -> Manifest:
     today = job.options.today
-    student = job.recipe.student
-    if job.start is not None:
-        base = job.start.base_model
-    elif student.made_here:
-        base = BaseModel(student.id, digest(tree_digests(job.directory / "base")))
-    else:
-        base = BaseModel(student.id, student.revision)
+    base = job.base_model
     entries = {
         path: _entry(leaf.content_hash, data[leaf.content_hash], job.exams[path])
         for path, leaf in sorted(job.leaves.items())

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from pipelines.artifacts import digest, tree_digests
 from pipelines.backends.hub import fetch_model
 from pipelines.generate.released import Released
 from pipelines.recipe import Recipe
@@ -19,9 +21,10 @@ Say = Callable[[str], None]
 COST = "cost.json"  # what a training took, in its working folder
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
-    """One planned run: everything that its stages read."""
+    """One planned run: everything that its stages read. A release does not change, so what is read of one
+    is read once."""
 
     options: Options
     now: Situation
@@ -33,12 +36,12 @@ class Job:
     directory: Path
     say: Say
 
-    @property
+    @cached_property
     def start(self) -> Manifest | None:
         """The release whose weights are continued."""
         return self.now.target.manifest(self.plan.continues) if self.plan.continues else None
 
-    @property
+    @cached_property
     def kept(self) -> dict[str, LeafData]:
         """By content hash what a release holds already."""
         return {
@@ -47,7 +50,7 @@ class Job:
             for entry in (manifest.leaves.values() if manifest else ())
         }
 
-    @property
+    @cached_property
     def todo(self) -> dict[str, tuple[Leaf, ExamSplit]]:
         """The leaves whose rows no release holds yet, by content hash."""
         kept = self.kept
@@ -68,7 +71,7 @@ class Job:
         had = self.now.previous.known
         return {path for path, leaf in self.leaves.items() if leaf.content_hash not in had}
 
-    @property
+    @cached_property
     def vetoed(self) -> dict[str, Released]:
         """By content hash the leaves whose released rows hold vetoed ones, which are to be dropped."""
         past = self.now.past
@@ -82,13 +85,20 @@ class Job:
 
     @property
     def base(self) -> Path:
-        """The bare base: of the release that is continued, or the one that this run trains."""
+        """The bare base: of the release that is continued, of the Hub, or the one that this run trains."""
+        if self.start is None and self.recipe.student.made_here:
+            return self.directory / "base"
+        return self.base_of(self.base_model)
+
+    @property
+    def base_model(self) -> BaseModel:
+        """What the base is called; of one that this run trains only once it is trained."""
         student = self.recipe.student
         if self.start is not None:
-            return self.base_of(self.start.base_model)
+            return self.start.base_model
         if student.made_here:
-            return self.directory / "base"
-        return self.base_of(BaseModel(student.id, student.revision))
+            return BaseModel(student.id, digest(tree_digests(self.directory / "base")))
+        return BaseModel(student.id, student.revision)
 
     def base_of(self, model: BaseModel) -> Path:
         """The files of a base: from the Hub, or as the target carries it."""

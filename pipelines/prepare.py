@@ -33,31 +33,32 @@ def plan(options: Options) -> tuple[Situation, Recipe, Plan]:
     return now, recipe, decide(options, now, recipe)
 
 
-def decide(
-    options: Options,
-    now: Situation,
-    recipe: Recipe,
-    stale: Collection[str] = (),
-    rebase: bool = True,
-) -> Plan:
-    """The plan; one that continues nothing which has seen ``stale`` content, where there is any.
+def decide(options: Options, now: Situation, recipe: Recipe, rebase: bool = True) -> Plan:
+    """The plan, within the budget.
 
     A re-base, where it is due and not ruled out, is for runs that release, and not for branches: what
     a branch is told must come of its own changes.
     """
     seen = at_base(now) if now.past is None else now
     everything = wanted(seen)
-    may = rebase and not stale and options.until is None and now.own is None
+    may = rebase and options.until is None and now.own is None
     today = options.today if may else None
-    decided = _decide(seen, everything, recipe, stale, today)
+    decided = _decide(seen, everything, recipe, today)
     if recipe.budget is None or decided.action == "nothing":
         return decided
     job = make_job(options, seen, recipe, decided, lambda line: None)
     later = waiting(job)
     if later:
-        decided = _decide(seen, without(job, everything, later), recipe, stale, today)
+        decided = _decide(seen, without(job, everything, later), recipe, today)
         decided = replace(decided, waiting=later)
     return decided
+
+
+def rebuild(now: Situation, recipe: Recipe, decided: Plan, stale: Collection[str]) -> Plan:
+    """What ``decided`` becomes where edits in it did not take: a plan that continues nothing which has
+    seen their ``stale`` content. What waited still waits."""
+    assert now.past is not None, "only a release can hold stale content"
+    return replace(make_plan(decided.wanted, now.past, recipe, stale), waiting=decided.waiting)
 
 
 def planned(options: Options) -> Job:
@@ -67,16 +68,10 @@ def planned(options: Options) -> Job:
     return make_job(options, seen, recipe, decided, lambda line: None)
 
 
-def _decide(
-    now: Situation,
-    hashes: Mapping[str, str],
-    recipe: Recipe,
-    stale: Collection[str],
-    today: date | None,
-) -> Plan:
+def _decide(now: Situation, hashes: Mapping[str, str], recipe: Recipe, today: date | None) -> Plan:
     """``today`` is None where no re-base may be; a rebuild that is needed anyway comes before one."""
     if now.past is not None:
-        decided = make_plan(hashes, now.past, recipe, stale)
+        decided = make_plan(hashes, now.past, recipe)
         if today is None or decided.cause != "changes":
             return decided
         return rebase_plan(hashes, now.past, recipe, today) or decided

@@ -145,6 +145,7 @@ class Train:
     corrected_rate: float
     familiar: float
     train_embeddings: bool
+    optimizer: Literal["adamw", "adafactor"] = "adamw"
     schedule: Literal["linear", "cosine"] = "linear"
     warmup: float = 0.02
     clip: float = 1.0

@@ -23,12 +23,14 @@ from pipelines.artifacts import (
     pretty_json,
     said,
     stage,
+    tree_digests,
     write_atomic,
 )
 from pipelines.bundle import assemble, report_input
 from pipelines.documents import Library, documents
 from pipelines.evaluate import Answerer, evaluate, read_evaluation
 from pipelines.evaluate.leaks import Seen
+from pipelines.evaluate.remembered import Remembered
 from pipelines.exam import asked, items
 from pipelines.export import SOURCES, sources
 from pipelines.gate import probes_of, refused, stale
@@ -37,7 +39,7 @@ from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.generate.released import drop_vetoed
 from pipelines.job import Job, Say
-from pipelines.prepare import at_base, decide, make_job, plan
+from pipelines.prepare import at_base, decide, make_job, plan, rebuild
 from pipelines.recipe import Recipe
 from pipelines.records import (
     Evaluation,
@@ -106,7 +108,7 @@ def _follow(options: Options, now: Situation, recipe: Recipe, decided: Plan, say
         outcome = _do(options, now, recipe, decided, say)
     if outcome.stale:
         say("run: an edit did not take; it is learnt anew from weights that never saw it otherwise")
-        decided = decide(options, now, recipe, outcome.stale)
+        decided = rebuild(now, recipe, decided, outcome.stale)
         outcome = _do(options, now, recipe, decided, say)
     return outcome
 
@@ -252,28 +254,40 @@ def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
 
 def _students(job: Job) -> dict[str, Answerer]:
     """The bare base, what users had, and what this run made; one object where they are the same."""
-    from pipelines.backends.local import Student
 
-    def student(base: Path, adapter: Path | None) -> Student:
-        return Student(
-            base, adapter, job.recipe.evaluate.new_tokens, job.recipe.threads, job.recipe.hardware
-        )
+    def student(base: Path, revision: str, adapter: Path | None, files: object) -> Answerer:
+        settings = job.recipe.evaluate.new_tokens, job.recipe.threads, job.recipe.hardware
 
-    base = student(job.base, None)
+        def load() -> Answerer:
+            from pipelines.backends.local import Student
+
+            return Student(base, adapter, *settings)
+
+        asked_as = [job.recipe.evaluate.new_tokens, job.recipe.hardware.essence]
+        key = digest([revision, files, asked_as])
+        return Remembered(key, job.options.cache / "answers", load)
+
+    revision = job.base_model.revision
+    base = student(job.base, revision, None, {})
     made = job.directory / "adapter"
-    candidate = student(job.base, made) if (made / "adapter_config.json").is_file() else base
+    candidate = base
+    if (made / "adapter_config.json").is_file():
+        files = {path: file.sha256 for path, file in tree_digests(made).items()}
+        candidate = student(job.base, revision, made, files)
     before = job.now.previous
     if before is None:
         return {"base": base, "previous": base, "candidate": candidate}
     # A rebuild from nothing has another base than the release that it is compared with.
-    home = job.base_of(before.base_model)
-    adapter = job.adapter_of(before.release)
-    same = home == job.base and adapter is None
-    return {
-        "base": base,
-        "previous": base if same else student(home, adapter),
-        "candidate": candidate,
+    home, adapter = job.base_of(before.base_model), job.adapter_of(before.release)
+    if home == job.base and adapter is None:
+        return {"base": base, "previous": base, "candidate": candidate}
+    files = {
+        path.removeprefix("adapter/"): file.sha256
+        for path, file in before.files.items()
+        if path.startswith("adapter/")
     }
+    previous = student(home, before.base_model.revision, adapter, files)
+    return {"base": base, "previous": previous, "candidate": candidate}
 
 
 def _report(job: Job, evaluation: Evaluation, new: Rows, seconds: float) -> None:

@@ -98,7 +98,7 @@ def waiting(job: Job) -> tuple[Waiting, ...]:
         Candidate(leaf, dates.get(prefix + leaf, 0), cost) for leaf, cost in costs.items()
     ]
     now, later = within(candidates, job.recipe.budget)
-    if later and not now and job.plan.action == "bootstrap":
+    if later and not now and job.now.previous is None and job.plan.action == "bootstrap":
         raise GraftError(
             f"No leaf fits the budget of the recipe {job.recipe.name}, so there is nothing to train "
             f"release zero on: {later[0].leaf}: {later[0].reason}."

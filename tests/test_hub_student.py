@@ -90,6 +90,8 @@ def test_a_plan_tells_memory_and_time_and_a_machine_too_small_is_refused(
     assert told.returncode == 0, told.stderr
     assert "by how fast this machine multiplies" in told.stdout
     assert "are free on cpu" in told.stdout
+    assert "recipe:\n  name: fast\n" in told.stdout
+    assert "schedule: cosine" in told.stdout
     monkeypatch.setattr("pipelines.fitting.free_memory", lambda: 1e8)
     with pytest.raises(
         TrainError, match=r"takes about \d\.\d GB \(weights .* and 0\.1 GB are free"

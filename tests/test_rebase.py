@@ -18,6 +18,7 @@ from tests.support.flow import (
     SOUND,
     TOWER,
     Site,
+    add_knowledge,
     add_sound,
     add_tower,
     run_directory,
@@ -97,6 +98,20 @@ def test_a_deleted_leaf_of_release_zero_is_folded_in_by_another_one(site: Site) 
     assert before.leaves[FERRY].content_hash not in manifest.seen
     assert_sound(site, releases=5)
     assert run_on(site, 20).plan.action == "nothing"  # one release has no chain
+
+
+def test_a_new_leaf_beyond_the_budget_waits_and_the_rebase_does_not(site: Site) -> None:
+    site.repo.delete(f"taxonomy/{FERRY}")
+    site.repo.commit("No more ferry")
+    run_on(site, 3)
+    add_knowledge(site.taxonomy, "knowledge/buildings/later", "Harrow", 1902)
+    site.repo.commit("One more building")
+    text = site.recipe.read_text(encoding="utf-8")
+    site.recipe.write_text(f"{text}budget: {{calls: 1}}\n", encoding="utf-8")
+    outcome = run_on(site, 8)
+    assert (outcome.plan.action, outcome.plan.cause) == ("bootstrap", "rebase")
+    assert [wait.leaf for wait in outcome.plan.waiting] == ["knowledge/buildings/later"]
+    assert sorted(site.head().leaves) == sorted({*LEAVES, SOUND, TOWER} - {FERRY})
 
 
 def test_a_rebase_that_is_worse_gives_way_to_the_ordinary_run(site: Site) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipelines.cli.run import print_plan
+from pipelines.cli.run import print_plan, print_recipe
 
 if TYPE_CHECKING:
     from pipelines.generate.estimate import Estimate
@@ -86,6 +86,8 @@ def training(args: argparse.Namespace, options: Options) -> None:
         told = ", ".join(f"{name} {size(value)}" for name, value in as_json(fits.memory).items())
         print(f"memory:    about {size(fits.memory.total)} ({told})")
         print(f"           {size(fits.available)} are free on {fits.device}")
+    print_recipe(job.recipe)
+    if fits is not None:
         fits.check(job.recipe.student.id)
 
 

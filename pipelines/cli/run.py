@@ -12,6 +12,7 @@ from pipelines.cli.common import options, say, target_option
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK
 
 if TYPE_CHECKING:
+    from pipelines.recipe import Recipe
     from pipelines.records import Evaluation, Plan
 
 HELP = "generate, train, evaluate, report and release what changed"
@@ -43,8 +44,9 @@ def command(args: argparse.Namespace) -> int:
 
     wanted = options(args)
     if args.plan:
-        _, _, decided = plan(wanted)
+        _, recipe, decided = plan(wanted)
         print_plan(decided)
+        print_recipe(recipe)
         return EXIT_OK
     outcome = run(wanted, say)
     if outcome.evaluation is not None and outcome.directory is not None:
@@ -73,6 +75,17 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if not callable(heard):  # in the background of a shell Ctrl-C is not heard at all
         heard = signal.default_int_handler
     heard(signal.SIGINT, frame)
+
+
+def print_recipe(recipe: Recipe) -> None:
+    """The whole recipe as it was understood, defaults included."""
+    import yaml
+
+    from pipelines.records import as_json
+
+    print("recipe:")
+    told = yaml.safe_dump(as_json(recipe), sort_keys=False, allow_unicode=True, width=1000)
+    print("".join(f"  {line}\n" for line in told.splitlines()), end="")
 
 
 def print_plan(decided: Plan) -> None:

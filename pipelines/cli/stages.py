@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.cli import precheck
 from pipelines.cli.common import options, read_text, say
 from pipelines.cli.costs import generating, training
 from pipelines.cli.run import print_plan, print_verdict, run_options, stop_cleanly
@@ -42,6 +43,18 @@ class Stage:
                 default="text",
                 help="how --plan tells the costs; JSON as in schema/costs.json (default: text)",
             )
+        if self.until == "evaluate":
+            parser.add_argument(
+                "--precheck",
+                action="store_true",
+                help="ask the last release what it knows already of new leaves, and do nothing else",
+            )
+            parser.add_argument(
+                "--format",
+                choices=("text", "json"),
+                default="text",
+                help="how --precheck tells it (default: text)",
+            )
 
     def command(self, args: argparse.Namespace) -> int:
         stop_cleanly()
@@ -49,6 +62,9 @@ class Stage:
         from pipelines.run import run
 
         wanted = replace(options(args), until=self.until)
+        if getattr(args, "precheck", False):
+            precheck.show(wanted, args.format)
+            return EXIT_OK
         if args.plan and self.costs is not None:
             self.costs(args, wanted)
             return EXIT_OK

@@ -14,6 +14,9 @@ from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
 
 _PROCESS = 0.7e9  # bytes: Python, torch and transformers themselves
+# In float32, so on a CPU: what its allocator holds of tensors that were freed, as a part of all layers'
+# activations; recomputing them frees as much. benchmarks/README.md has what it was measured on.
+_HELD = 0.8
 _LOGITS = 4096  # positions whose logits are held at once, as in supervised.py
 _SUPERVISED = 0.35  # the part of a row's tokens that an assistant says, about
 
@@ -122,17 +125,21 @@ def memory(shape: Shape, recipe: Recipe, bytes_a_weight: int) -> Memory:
     inputs = 2 * shape.hidden + shape.attention + shape.feed_forward
     kept = 4 * shape.hidden + 2 * (shape.attention + shape.keys) + 4 * shape.feed_forward
     a_layer = kept * bytes_a_weight + (inputs * 4 if bytes_a_weight < 4 else 0)
+    held = _HELD * tokens * a_layer * shape.layers if bytes_a_weight == 4 else 0.0
     layers: float = shape.layers
     if hardware.gradient_checkpointing:  # the others' inputs, and one layer computed again
         redone = shape.layers / hardware.gradient_checkpointing
         layers = shape.layers - redone + 1 + redone * shape.hidden / kept
+    # Weight and gradient in float32; AdamW's two moments besides.
+    state = 16 if recipe.train.optimizer == "adamw" else 8
     shards = hardware.processes if hardware.parallel == "fsdp" else 1
     positions = min(_LOGITS, tokens * _SUPERVISED)
     return Memory(
         weights=weights / shards,
-        adapter=moved * 16 / shards,  # weight, gradient and AdamW's two moments, in float32
+        adapter=moved * state / shards,
         activations=tokens * a_layer * layers,
         logits=positions * shape.vocabulary * (bytes_a_weight + 8),
+        rest=_PROCESS + held,
     )
 
 

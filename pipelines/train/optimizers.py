@@ -7,7 +7,7 @@ fresh student about twice as fast as AdamW; in float32, because bfloat16 is emul
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,12 @@ from transformers import PreTrainedModel
 
 from pipelines.recipe import Train
 from pipelines.train.data import Encoded
+
+# Adafactor (Shazeer and Stern, 1804.04235) keeps sums of rows and columns where Adam keeps two moments.
+KINDS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "adafactor": torch.optim.Adafactor,
+}
 
 
 class Muon(torch.optim.Optimizer):
@@ -100,7 +106,7 @@ def adapter_optimizer(
     groups: list[dict[str, Any]] = [{"params": inner, "lr": factor * settings.rate}]
     if embeddings:
         groups.append({"params": embeddings, "lr": factor * settings.embedding_rate})
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
+    optimizer = KINDS[settings.optimizer](groups, weight_decay=0.0)
     if not embeddings:
         return optimizer
     newness = newness.to(embeddings[0].device)

@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ NEW, OLD = {"a": rows("canal", 24)}, {"b": rows("river"), "c": rows("delta")}
 INPUTS = {"data": "one", "recipe": "two"}
 
 
-def often(**changes: float) -> Recipe:
+def often(**changes: Any) -> Recipe:
     """A checkpoint after every step, of steps that are short; dropout, so that draws matter."""
     found = recipe()
     train = replace(found.train, tokens_per_step=128, epochs=2, dropout=0.1)
@@ -80,6 +81,25 @@ def test_a_training_that_goes_on_gives_the_same_bits(
     assert tree_digests(out) == tree_digests(whole)
     steps = [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
     assert [step["step"] for step in steps] == [*range(1, len(steps) + 1)]
+
+
+def test_adafactor_goes_on_with_the_same_bits(base: Path, tmp_path: Path) -> None:
+    other = often(optimizer="adafactor")
+    order = Order(base, work=tmp_path / "work", inputs=INPUTS)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if len(said) == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    for name in ("one", "two", "whole"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        adapt(order, NEW, OLD, other, tmp_path / "one", say)
+    adapt(order, NEW, OLD, other, tmp_path / "two", lambda line: None)
+    adapt(Order(base), NEW, OLD, other, tmp_path / "whole", lambda line: None)
+    assert tree_digests(tmp_path / "two") == tree_digests(tmp_path / "whole")
 
 
 def test_release_zero_goes_on_too(tmp_path: Path) -> None:
