@@ -11,6 +11,7 @@ from typing import Literal
 Verdict = Literal["PASS", "INCONCLUSIVE", "REGRESSION"]
 LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
 Role = Literal["changed", "panel"]
+Preference = Literal["win", "loss", "tie", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,24 @@ class ExamItem:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Means over items, each in 0..1."""
+    """Means over items, each in 0..1; None where nothing was measured.
+
+    ``numeric_match`` is over the items whose reference holds a number. Evaluations written before
+    there was a metric lack it.
+    """
 
     exact_match: float
     token_f1: float
+    rouge_l: float | None = None
+    numeric_match: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """One exam item with the three answers and the score of each."""
+    """One exam item with the three answers and the score of each.
+
+    ``judged``: what a judge says of the candidate against the previous release; None where none did.
+    """
 
     item: ExamItem
     base: str
@@ -51,6 +61,7 @@ class ItemResult:
     base_scores: Scores
     previous_scores: Scores
     candidate_scores: Scores
+    judged: Preference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +126,30 @@ class ProbeResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """A judge's word on pairs of answers, of the candidate's; ``unsure`` counts those ties where the
+    two orders disagreed, ``errors`` pairs without a usable answer, which are in no other count."""
+
+    wins: int
+    losses: int
+    ties: int
+    unsure: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a judge model said. ``kappa``: its agreement with ``calibration`` pairs whose better answer
+    is known, None where there were none or all alike."""
+
+    model: str
+    changed: Tally
+    panel: Tally
+    calibration: int
+    kappa: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What ``evaluation.json`` holds."""
 
@@ -125,3 +160,4 @@ class Evaluation:
     changed: Pooled | None
     panel: Pooled | None
     probes: tuple[ProbeResult, ...] = ()
+    judge: Judged | None = None

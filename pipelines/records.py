@@ -14,13 +14,16 @@ from typing import Literal
 from pipelines.examined import Evaluation as Evaluation
 from pipelines.examined import ExamItem as ExamItem
 from pipelines.examined import ItemResult as ItemResult
+from pipelines.examined import Judged as Judged
 from pipelines.examined import LeafScore as LeafScore
 from pipelines.examined import LeafVerdict as LeafVerdict
 from pipelines.examined import Pooled as Pooled
+from pipelines.examined import Preference as Preference
 from pipelines.examined import Probe as Probe
 from pipelines.examined import ProbeResult as ProbeResult
 from pipelines.examined import Role as Role
 from pipelines.examined import Scores as Scores
+from pipelines.examined import Tally as Tally
 from pipelines.examined import Verdict as Verdict
 from pipelines.findings import Attribution as Attribution
 from pipelines.findings import Finding as Finding

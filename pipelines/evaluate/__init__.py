@@ -14,8 +14,10 @@ from typing import Protocol
 from pipelines import recipe
 from pipelines.errors import BackendError
 from pipelines.evaluate.files import read_evaluation, write_evaluation
+from pipelines.evaluate.judging import Judge, compare
 from pipelines.evaluate.metrics import METRICS, score
 from pipelines.evaluate.probes import judged, sentences
+from pipelines.evaluate.reasons import judge_sentences
 from pipelines.evaluate.verdict import judge, not_worse
 from pipelines.records import Evaluation, ExamItem, ItemResult, Probe
 
@@ -23,6 +25,7 @@ __all__ = [
     "METRICS",
     "STUDENTS",
     "Answerer",
+    "Judge",
     "evaluate",
     "limit_panel",
     "not_worse",
@@ -46,12 +49,14 @@ def evaluate(
     settings: recipe.Evaluate,
     out: Path,
     probes: Sequence[Probe] = (),
+    judging: Judge | None = None,
 ) -> Evaluation:
     """Ask, score, judge and write both files into ``out``.
 
     ``students`` has the keys of ``STUDENTS``; one object under two keys is asked once. Of the panel
     ``settings.panel`` items are asked at most. ``probes`` are asked apart, of those who may have the
-    old answer. ``BackendError`` where a student's answers do not match the prompts in number.
+    old answer. ``judging`` compares previous and candidate beside the metrics and does not gate.
+    ``BackendError`` where a student's answers do not match the prompts in number, or the judge is gone.
     """
     ordered = sorted(
         limit_panel(items, settings.panel), key=lambda item: (item.role, item.leaf, item.id)
@@ -67,6 +72,10 @@ def evaluate(
     evaluation = replace(
         evaluation, reasons=(*sentences(probed), *evaluation.reasons), probes=probed
     )
+    if judging is not None:
+        judged_by, results = compare(judging, results)
+        reasons = (*evaluation.reasons, *judge_sentences(judged_by))
+        evaluation = replace(evaluation, reasons=reasons, judge=judged_by)
     write_evaluation(out, evaluation, results)
     return evaluation
 

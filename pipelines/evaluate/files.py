@@ -16,10 +16,12 @@ from pipelines.records import (
     ExamItem,
     ItemResult,
     Json,
+    Judged,
     LeafScore,
     Pooled,
     ProbeResult,
     Scores,
+    Tally,
 )
 
 EVALUATION = "evaluation.json"
@@ -55,7 +57,12 @@ def _evaluation(data: Json) -> Evaluation:
         changed=Pooled(**_scored(data["changed"])) if data["changed"] else None,
         panel=Pooled(**_scored(data["panel"])) if data["panel"] else None,
         probes=tuple(ProbeResult(**one) for one in data.get("probes", ())),
+        judge=_judged(data["judge"]) if data.get("judge") else None,
     )
+
+
+def _judged(data: Json) -> Judged:
+    return Judged(**{**data, "changed": Tally(**data["changed"]), "panel": Tally(**data["panel"])})
 
 
 def _scored(data: Json) -> Json:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from pipelines.evaluate import statistics
 from pipelines.evaluate.statistics import ALPHA, LEAST_CLUSTERS, Clusters
-from pipelines.records import ItemResult, LeafScore, Pooled, Verdict
+from pipelines.records import ItemResult, Judged, LeafScore, Pooled, Tally, Verdict
 
 ALREADY_KNOWN = 0.9
+TRUSTED = 0.6  # kappa: "substantial" from here on (Landis and Koch, 1977, Biometrics 33: 159)
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -22,6 +23,20 @@ class Finding:
     clusters: Clusters
     unit: str
     results: tuple[ItemResult, ...]
+
+    def held(self, margin: float) -> bool:
+        """Whether no more than the margin was lost, with confidence."""
+        return statistics.non_inferior(self.pooled.interval, margin)
+
+    def fell(self, margin: float) -> bool:
+        """Whether more than the margin was lost, with confidence; a few clusters can give none.
+
+        What is tested is the margin, not zero (docs/adr/0014): a loss that is real but small is
+        what the margin is there for.
+        """
+        if self.clusters.count < LEAST_CLUSTERS or self.clusters.mean >= -margin:
+            return False
+        return statistics.inferior(self.clusters, margin) < ALPHA
 
 
 def explain(
@@ -36,13 +51,9 @@ def explain(
     alarms = [_fall(leaf) for leaf in fallen]
     if verdict == "PASS":
         return (*about_changed, *about_panel)
-    if verdict == "INCONCLUSIVE" and _held(panel, margin):
+    if verdict == "INCONCLUSIVE" and (panel is None or panel.held(margin)):
         return (*about_changed, *about_panel)
     return (*alarms, *about_panel, *about_changed)
-
-
-def _held(panel: Finding | None, margin: float) -> bool:
-    return panel is None or statistics.non_inferior(panel.pooled.interval, margin)
 
 
 def _fall(leaf: LeafScore) -> str:
@@ -58,9 +69,9 @@ def _panel(panel: Finding | None, margin: float) -> list[str]:
     pooled = panel.pooled
     size = f"{_count(pooled.leaves, 'leaf')}, {_count(pooled.items, 'item')}"
     found = f"{_effect(pooled)} against the previous release ({size})"
-    if _held(panel, margin):
+    if panel.held(margin):
         return [f"The panel is non-inferior within the margin of {margin:.2f}: {found}."]
-    if pooled.difference < -margin:
+    if panel.fell(margin):
         return [f"The panel is worse by more than the margin of {margin:.2f}: {found}."]
     return [
         f"The panel is not shown to be non-inferior within the margin of {margin:.2f}: {found}.",
@@ -69,11 +80,21 @@ def _panel(panel: Finding | None, margin: float) -> list[str]:
 
 
 def _panel_needs(panel: Finding, margin: float) -> str:
+    """How many clusters would show that the panel held, or which loss those it has would show."""
+    count = panel.clusters.count
+    have = f"{count} {_unit(panel.unit, count)}"
+    if count < LEAST_CLUSTERS:
+        return (
+            f"{have} cannot decide, whatever the answers: it takes at least {LEAST_CLUSTERS} to show "
+            "that nothing was forgotten, or that much was."
+        )
     needed = statistics.clusters_needed(panel.clusters, margin + panel.pooled.difference)
-    have = f"{panel.pooled.clusters} {_unit(panel.unit, panel.pooled.clusters)}"
-    if needed is None or needed <= panel.pooled.clusters:
-        return f"The panel was tested on {have}; it takes more to show that nothing was forgotten."
-    return f"To show that the panel held would take about {needed} {panel.unit}; it has {have}."
+    if needed is not None and needed > count:
+        return f"To show that the panel held would take about {needed} {panel.unit}; it has {have}."
+    smallest = margin + statistics.detectable(panel.clusters)
+    return (
+        f"With this spread {have} show a loss beyond the margin only from about {smallest:.2f} on."
+    )
 
 
 def _changed(changed: Finding | None) -> list[str]:
@@ -140,6 +161,37 @@ def _exact(changed: Finding) -> str:
         f"Exact match on the changed leaves: {_rate(before)} before, {_rate(after)} now; "
         f"{wins} won, {losses} lost (McNemar, {_p(statistics.mcnemar(wins, losses))}, "
         "items taken as independent)."
+    )
+
+
+def judge_sentences(judged: Judged) -> tuple[str, ...]:
+    """What a judge model said, and how far it may be trusted; it has no part in the verdict."""
+    said = [
+        _judge_said(name, tally)
+        for name, tally in (("changed leaves", judged.changed), ("panel", judged.panel))
+        if tally != Tally(0, 0, 0, 0, 0)
+    ]
+    if not said:
+        return ()
+    if judged.kappa is None:
+        trust = "there was nothing to calibrate it by."
+    else:
+        trust = (
+            f"on {judged.calibration} pairs whose better answer is known it agrees with "
+            f"\N{GREEK SMALL LETTER KAPPA} = {judged.kappa:.2f}"
+            + ("." if judged.kappa >= TRUSTED else ", so its word counts for little.")
+        )
+    return (f"The judge {judged.model} does not decide; {trust}", *said)
+
+
+def _judge_said(name: str, tally: Tally) -> str:
+    p_value = _p(statistics.mcnemar(tally.wins, tally.losses))
+    unsure = f", {tally.unsure} of them because the order of the answers decided"
+    failed = f" {_count(tally.errors, 'pair')} had no usable judgement." if tally.errors else ""
+    return (
+        f"The judge on the {name}: the candidate is better in {tally.wins}, the previous release in "
+        f"{tally.losses}, neither in {tally.ties}{unsure if tally.unsure else ''} (sign test, "
+        f"{p_value}, items taken as independent).{failed}"
     )
 
 

@@ -63,7 +63,7 @@ def cluster(differences: Sequence[float], keys: Sequence[str]) -> Clusters:
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Wilson's score interval of a proportion; (0, 1) for n = 0."""
+    """Score interval of a proportion (Wilson, 1927, JASA 22: 209); (0, 1) for n = 0."""
     if n == 0:
         return 0.0, 1.0
     rate, spread = successes / n, Z * Z / n
@@ -73,7 +73,10 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 
 def mcnemar(wins: int, losses: int) -> float:
-    """Exact two-sided p-value that flips are as often won as lost (binomial with 1/2)."""
+    """Exact two-sided p-value that flips are as often won as lost: binomial with 1/2.
+
+    McNemar (1947, Psychometrika 12: 153) in its exact form; unlike his chi-square it holds for few.
+    """
     n, least = wins + losses, min(wins, losses)
     tail = sum(math.comb(n, i) for i in range(least + 1))
     return min(1.0, 2 * tail / (1 << n))
@@ -82,7 +85,10 @@ def mcnemar(wins: int, losses: int) -> float:
 def sign_flip(clusters: Clusters) -> float:
     """Two-sided p-value of the mean difference when each cluster's sign is free.
 
-    All sign patterns up to 14 clusters that differ from zero, else 20,000 seeded draws.
+    Fisher's randomisation test (1935, The Design of Experiments, 21) with the cluster as its unit
+    (Gail et al., 1996, Statistics in Medicine 15: 1069). All sign patterns up to 14 clusters that
+    differ from zero, else 20,000 seeded draws, the observed one among them so that p is never 0
+    (Phipson and Smyth, 1603.05766).
     """
     sums = clusters.sums[np.abs(clusters.sums) > ROUNDING]
     if len(sums) == 0:
@@ -101,7 +107,10 @@ def sign_flip(clusters: Clusters) -> float:
 
 
 def t_quantile(freedom: int) -> float:
-    """Two-sided 95 % quantile of Student's t: a table, then its series in 1/freedom."""
+    """Two-sided 95 % quantile of Student's t: a table, then its series in 1/freedom.
+
+    The series is 26.7.5 of Abramowitz and Stegun.
+    """
     if freedom <= len(T_TABLE):
         return T_TABLE[freedom - 1]
     first = (Z**3 + Z) / 4
@@ -111,7 +120,11 @@ def t_quantile(freedom: int) -> float:
 
 
 def standard_error(clusters: Clusters) -> float:
-    """Of the mean difference, between clusters; infinite for a single one."""
+    """Of the mean difference, between clusters; infinite for a single one.
+
+    The mean is a ratio of two sums, so this is the ratio estimator's, linearised (Cochran, 1977,
+    Sampling Techniques, 6.4).
+    """
     if clusters.count < 2:
         return math.inf
     rest = clusters.sums - clusters.mean * clusters.sizes
@@ -122,9 +135,10 @@ def standard_error(clusters: Clusters) -> float:
 def interval(clusters: Clusters) -> tuple[float, float]:
     """95 % interval of the mean difference, within -1..1.
 
-    Seeded cluster bootstrap, its percentiles widened for the number of clusters (the "expanded
-    percentile interval" of Hesterberg, 1411.5279); Student's t below eight clusters; all of -1..1
-    for one cluster, which shows nothing, unless nothing at all differs.
+    Seeded bootstrap of whole clusters (Davison and Hinkley, 1997, 3.8), its percentiles widened for
+    the number of clusters (the "expanded percentile interval" of Hesterberg, 1411.5279); Student's t
+    below eight clusters; all of -1..1 for one cluster, which shows nothing, unless nothing at all
+    differs.
     """
     if not np.any(np.abs(clusters.sums) > ROUNDING):
         return 0.0, 0.0
@@ -151,7 +165,7 @@ def _bootstrap(clusters: Clusters) -> tuple[float, float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given."""
+    """Adjusted p-values (Holm, 1979, Scandinavian Journal of Statistics 6: 65), in the order given."""
     adjusted, highest = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
@@ -160,20 +174,55 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def non_inferior(bounds: tuple[float, float], margin: float) -> bool:
-    """Whether the lower end of the 95 % interval lies above -margin."""
+    """Whether the lower end of the 95 % interval lies above -margin.
+
+    The interval decides, as in the CONSORT statement on non-inferiority (Piaggio et al., 2012, JAMA
+    308: 2594): a one-sided test at 2.5 %.
+    """
     return bounds[0] > -margin
 
 
+def inferior(clusters: Clusters, margin: float) -> float:
+    """One-sided p-value that the mean lies no lower than -margin: small where more is lost than that.
+
+    Cluster sign-flip about -margin; non-inferiority and this can both fail, never both hold.
+    """
+    shifted = Clusters(clusters.sums + margin * clusters.sizes, clusters.sizes)
+    half = sign_flip(shifted) / 2
+    return half if shifted.mean < 0 else 1 - half
+
+
 def detectable(clusters: Clusters) -> float:
-    """Smallest mean difference found with 80 % power and this spread; 1.0 with too few clusters."""
+    """Smallest mean difference found with 80 % power and this spread; 1.0 with too few clusters.
+
+    The minimum detectable effect of Bloom (1995, Evaluation Review 19: 547), two-sided at 5 %.
+    """
     if clusters.count < LEAST_CLUSTERS:
         return 1.0
     return min(1.0, (t_quantile(clusters.count - 1) + POWER_Z) * standard_error(clusters))
 
 
 def clusters_needed(clusters: Clusters, effect: float) -> int | None:
-    """How many such clusters find ``effect`` with 80 % power; None where no number would."""
+    """How many such clusters find ``effect`` with 80 % power; None where no number would.
+
+    ``detectable`` solved for the count, with normal quantiles: it is told as "about".
+    """
     if effect <= ROUNDING or clusters.count < 2:
         return None
     ratio = (Z + POWER_Z) * standard_error(clusters) / effect
     return max(LEAST_CLUSTERS, math.ceil(clusters.count * ratio * ratio))
+
+
+def kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
+    """Agreement of two raters beyond chance, -1..1 (Cohen, 1960, Educational and Psychological
+    Measurement 20: 37); None without a pair, or where both always say the same one thing."""
+    count = len(pairs)
+    labels = {label for pair in pairs for label in pair}
+    if len(labels) < 2:
+        return None
+    agreed = sum(one == other for one, other in pairs) / count
+    chance = sum(
+        sum(one == label for one, _ in pairs) * sum(other == label for _, other in pairs)
+        for label in labels
+    ) / (count * count)
+    return (agreed - chance) / (1 - chance)

@@ -75,19 +75,11 @@ def not_worse(evaluation: Evaluation) -> bool:
 def _verdict(
     changed: Finding | None, panel: Finding | None, fallen: Sequence[LeafScore], margin: float
 ) -> Verdict:
-    if fallen or (panel and _panel_fell(panel.pooled, margin)):
+    if fallen or (panel and panel.fell(margin)):
         return "REGRESSION"
-    held = panel is None or statistics.non_inferior(panel.pooled.interval, margin)
+    held = panel is None or panel.held(margin)
     better = changed and changed.pooled.difference > 0 and changed.pooled.p_value < ALPHA
     return "PASS" if held and better else "INCONCLUSIVE"
-
-
-def _panel_fell(panel: Pooled, margin: float) -> bool:
-    """Worse by more than the margin, with confidence; fewer than six clusters can give none."""
-    if panel.clusters < LEAST_CLUSTERS:
-        return False
-    sure = panel.interval[1] < -margin
-    return sure or (panel.difference < -margin and panel.p_value < ALPHA)
 
 
 def _pool(counted: Sequence[ItemResult], role: Role) -> Finding | None:
@@ -194,12 +186,18 @@ def _means(results: Sequence[ItemResult]) -> _Means:
 
 
 def _mean(scores: Sequence[Scores]) -> Scores:
-    """Means over items; zeros where there is none."""
-    count = max(1, len(scores))
+    """Means over items; of a metric that applies to some, over these; zeros where there is none."""
     return Scores(
-        _rounded(math.fsum(one.exact_match for one in scores) / count),
-        _rounded(math.fsum(one.token_f1 for one in scores) / count),
+        _average([one.exact_match for one in scores]) or 0.0,
+        _average([one.token_f1 for one in scores]) or 0.0,
+        _average([one.rouge_l for one in scores]),
+        _average([one.numeric_match for one in scores]),
     )
+
+
+def _average(values: Sequence[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return _rounded(math.fsum(found) / len(found)) if found else None
 
 
 def _interval(clusters: Clusters) -> tuple[float, float]:

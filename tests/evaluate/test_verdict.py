@@ -108,6 +108,38 @@ def test_a_panel_that_may_have_fallen_is_not_published() -> None:
     assert not not_worse(found)
 
 
+def test_a_loss_that_may_be_chance_names_the_loss_that_would_be_shown() -> None:
+    uneven = [
+        one
+        for number in range(10)
+        for one in leaf_results(f"knowledge/old/l{number}", "panel", [(0.9, 0.1 * number + 0.3)])
+    ]
+    found = judge([*learnt(8), *uneven], MARGIN)
+    assert found.panel is not None
+    assert found.panel.difference < -MARGIN  # beyond the margin, and not surely so
+    assert found.verdict == "INCONCLUSIVE"
+    assert any("10 leaves show a loss beyond the margin only from" in one for one in found.reasons)
+    assert not any("worse by more than the margin" in one for one in found.reasons)
+    assert not not_worse(found)
+
+
+def test_a_loss_that_is_sure_but_not_surely_beyond_the_margin_is_no_regression() -> None:
+    found = judge(
+        [
+            one
+            for number in range(20)
+            for one in leaf_results(
+                f"knowledge/old/l{number:02}", "panel", [(0.9, 0.78 if number % 2 else 0.89)]
+            )
+        ],
+        0.06,
+    )
+    assert found.panel is not None
+    assert found.panel.p_value < 0.001  # something was lost
+    assert found.panel.difference < -0.06
+    assert found.verdict == "INCONCLUSIVE"
+
+
 def test_a_small_panel_is_taken_by_contexts() -> None:
     small = [
         *leaf_results("knowledge/old/a", "panel", [(0.9, 0.89)] * 12),
@@ -130,6 +162,7 @@ def test_one_context_shows_nothing() -> None:
 def test_few_falling_contexts_are_no_regression_by_the_interval() -> None:
     small = leaf_results("knowledge/old/a", "panel", [(1.0, 0.5)] * 4, per_context=2)
     found = judge([*learnt(8), *small], MARGIN)
+    assert any("2 contexts cannot decide" in reason for reason in found.reasons)
     assert found.verdict == "INCONCLUSIVE"
     assert not not_worse(found)
 
@@ -166,7 +199,7 @@ def test_base_against_itself_is_seldom_a_verdict() -> None:
         ]
         verdicts.append(judge(results, MARGIN).verdict)
     assert verdicts.count("PASS") <= 4
-    assert verdicts.count("REGRESSION") <= 8
+    assert verdicts.count("REGRESSION") <= 2
 
 
 @pytest.mark.parametrize("drop", [0.0, 0.3])
