@@ -7,9 +7,10 @@ inputs, so a killed run is resumed by running it again. Torch is imported only w
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,9 +27,10 @@ from pipelines.artifacts import (
     tree_digests,
     write_atomic,
 )
+from pipelines.backends import open_backend
 from pipelines.bundle import assemble, report_input
 from pipelines.documents import Library, documents
-from pipelines.evaluate import Answerer, evaluate, read_evaluation
+from pipelines.evaluate import Answerer, Judge, evaluate, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.evaluate.remembered import Remembered
 from pipelines.exam import asked, items
@@ -59,7 +61,7 @@ from pipelines.spending import watched
 from pipelines.training import train
 
 TRAIN_VERSION = 2
-EVALUATE_VERSION = 1
+EVALUATE_VERSION = 2
 RELEASE_VERSION = 1
 
 # By content hash: conversations, and what is kept of a leaf's data.
@@ -247,9 +249,22 @@ def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
     if finished(place, inputs, EVALUATE_VERSION):
         job.say("evaluate: finished before")
         return read_evaluation(place)[0]
-    with stage(place, inputs=inputs, version=EVALUATE_VERSION, section=job.recipe.evaluate) as out:
+    with (
+        stage(place, inputs=inputs, version=EVALUATE_VERSION, section=job.recipe.evaluate) as out,
+        _judging(job) as judging,
+    ):
         job.say(f"evaluate: {len(exam)} exam questions, asked of base, previous release, candidate")
-        return evaluate(exam, _students(job), job.recipe.evaluate, out, probes)
+        return evaluate(exam, _students(job), job.recipe.evaluate, out, probes, judging)
+
+
+@contextlib.contextmanager
+def _judging(job: Job) -> Iterator[Judge | None]:
+    """The recipe's judge, whose answers are kept as a teacher's are; None where it names no model."""
+    if job.recipe.judge is None or job.recipe.judge.backend == "extractive":
+        yield None
+        return
+    with Completions(job.options.cache / "calls.sqlite") as store:
+        yield Judge(job.recipe.judge, open_backend(job.recipe.judge), store)
 
 
 def _students(job: Job) -> dict[str, Answerer]:
