@@ -114,7 +114,9 @@ def rebase_plan(wanted: Mapping[str, str], past: Past, recipe: Recipe, today: da
     allowed = {leaf: h for leaf, h in wanted.items() if h not in past.withdrawn}
     key = lineage_key(recipe, previous.base_model)
     start = None
-    if recipe.student.made_here:  # a base of the Hub is no release: the first one has an adapter on it
+    if (
+        recipe.student.made_here
+    ):  # a base of the Hub is no release: the first one has an adapter on it
         start = bare_start(past.chain, allowed.values(), key, past.withdrawn)
     if start is None:
         whence = "nothing" if recipe.student.made_here else recipe.student.id

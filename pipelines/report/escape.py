@@ -23,7 +23,18 @@ _REFERENCES = re.compile(r"(@|#|\bGH-|://|\bwww\.|\b(?:mailto|xmpp):)(?=\S)", re
 def clean(text: str) -> str:
     """Newlines as LF; no control, bidi, invisible or invalid characters."""
     text = re.sub(r"\r\n?|[\u0085\u2028\u2029]", "\n", text)
-    return "".join(_shown(character) for character in text)
+    return text.translate(_SHOWN)
+
+
+class _Shown(dict[int, str]):
+    """A table for ``str.translate`` that decides about each character once, by its category."""
+
+    def __missing__(self, point: int) -> str:
+        self[point] = shown = _shown(chr(point))
+        return shown
+
+
+_SHOWN = _Shown()
 
 
 def _shown(character: str) -> str:
@@ -40,9 +51,14 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(0, limit - 1)] + ELLIPSIS
 
 
+def _cut(text: str, limit: int) -> str:
+    """What cannot be shown need not be cleaned: an answer may have a megabyte."""
+    return text[: 8 * limit + 1000]
+
+
 def one_line(text: str, limit: int = 200) -> str:
     """Clean text on one line, at most ``limit`` characters; not yet escaped."""
-    return shorten(" ".join(clean(text).split()), limit)
+    return shorten(" ".join(clean(_cut(text, limit)).split()), limit)
 
 
 def _unlinked(text: str) -> str:
@@ -68,7 +84,7 @@ def markdown_summary(text: str, limit: int = 200) -> str:
 
 def markdown_fence(text: str, limit: int = 4000) -> str:
     """A code block whose fence is longer than any run of backticks inside."""
-    body = shorten(clean(text), limit).replace("<!--", f"<!{BREAK}--").strip("\n")
+    body = shorten(clean(_cut(text, limit)), limit).replace("<!--", f"<!{BREAK}--").strip("\n")
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{body}\n{fence}"
@@ -76,4 +92,4 @@ def markdown_fence(text: str, limit: int = 4000) -> str:
 
 def html_text(text: str, limit: int = 4000) -> str:
     """For an element's text or a quoted attribute."""
-    return html.escape(shorten(clean(text), limit), quote=True)
+    return html.escape(shorten(clean(_cut(text, limit)), limit), quote=True)
