@@ -27,6 +27,7 @@ LEVELS = (
     1.01,
 )  # a difference below the n-th is of class heat-n
 HEIGHT = 110
+SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def _svg(name: str, title: str, described: str, height: int, parts: Sequence[str]) -> str:
@@ -134,6 +135,11 @@ def forgetting(history: Sequence[ReleaseScores]) -> dict[str, list[tuple[float, 
         return next(cell[1] for cell in reversed(found[leaf]) if cell is not None), leaf
 
     return {leaf: found[leaf] for leaf in sorted(found, key=last)}
+
+
+def spark(score: float | None) -> str:
+    """A score of 0..1 as one character, for lines of text; a dot for none."""
+    return "·" if score is None else SPARKS[min(7, int(max(0.0, score) * 8))]
 
 
 def heat_map(history: Sequence[ReleaseScores]) -> str:
