@@ -17,7 +17,7 @@ from pipelines.report.why import MEANINGS
 NAMED = 3
 READ = (
     "Drawn by chance, the same ones each time, from every step that made rows. Read each beside what it "
-    "came from. `graft trace ROW` tells all of a row; one that is wrong is vetoed by a line in "
+    "came from. “graft trace ROW” tells all of a row; one that is wrong is vetoed by a line in "
     "vetoes.jsonl (CONTRIBUTING.md, What happens then)."
 )
 

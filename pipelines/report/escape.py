@@ -17,7 +17,12 @@ BREAK = "\u200b"
 _KEPT_FORMAT = frozenset("\u200c\u200d")  # joiners, which Persian, Indic scripts and emoji need
 _PUNCTUATION = re.compile(r"([\\`*_\[\]#|~$]|^[-+=:])")
 _NUMBERED = re.compile(r"^(\d+)([.)])")
-_REFERENCES = re.compile(r"(@|#|\bGH-|://|\bwww\.|\b(?:mailto|xmpp):)(?=\S)", re.IGNORECASE)
+_REFERENCES = re.compile(r"(?:@|#|\bGH-)(?=\S)", re.IGNORECASE)
+# Broken before the end: GitHub takes a zero-width space for a letter of the host's name.
+_ADDRESSES = re.compile(r":(?=//)|\bwww(?=\.)|\b(?:mailto|xmpp)(?=:)", re.IGNORECASE)
+
+# What a runner of GitHub Actions would obey in a log, to which a report is printed too.
+_COMMANDS = re.compile(r"^\s*::|##\[", re.MULTILINE)
 
 
 def clean(text: str) -> str:
@@ -62,6 +67,7 @@ def one_line(text: str, limit: int = 200) -> str:
 
 
 def _unlinked(text: str) -> str:
+    text = _ADDRESSES.sub(lambda found: found.group() + BREAK, text)
     return _REFERENCES.sub(lambda found: found.group() + BREAK, text)
 
 
@@ -85,6 +91,7 @@ def markdown_summary(text: str, limit: int = 200) -> str:
 def markdown_fence(text: str, limit: int = 4000) -> str:
     """A code block whose fence is longer than any run of backticks inside."""
     body = shorten(clean(_cut(text, limit)), limit).replace("<!--", f"<!{BREAK}--").strip("\n")
+    body = _COMMANDS.sub(lambda found: found.group()[:-1] + BREAK + found.group()[-1], body)
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{body}\n{fence}"

@@ -174,7 +174,7 @@ def _history(report: ReportInput) -> list[str]:
 
 def _corrections(report: ReportInput) -> list[str]:
     table = view.corrections(report)
-    return [f"<h2>{table.title}</h2>", table_block(table)] if table.rows else []
+    return [f"<h2>{table.title}</h2>", table_block(table, "texts")] if table.rows else []
 
 
 def _leaf_table(leaves: Sequence[LeafScore], title: str) -> Table:

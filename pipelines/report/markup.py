@@ -17,17 +17,19 @@ def table_block(table: Table, kind: str = "") -> str:
     """A table that scrolls by itself where the screen is narrow; ``kind`` is a class for its style."""
     name = html_text(table.title)
     head = "".join(f'<th scope="col">{html_text(cell)}</th>' for cell in table.header)
-    body = "".join(f"<tr>{_cells(row, table.texts)}</tr>" for row in table.rows)
+    # Where all is words, a phone stacks the cells, each under the name of its column.
+    labels = [f' data-label="{html_text(cell)}"' if kind else "" for cell in table.header]
+    body = "".join(f"<tr>{_cells(row, labels, table.texts)}</tr>" for row in table.rows)
     return (
         f'<div class="scroll {kind}" role="region" aria-label="{name}" tabindex="0"><table>'
         f"<caption>{name}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _cells(row: Sequence[str], texts: int) -> str:
+def _cells(row: Sequence[str], labels: Sequence[str], texts: int) -> str:
     first, *rest = row
     cells = [
-        f"<td{'' if column < texts else ' class=number'}>{html_text(cell)}</td>"
+        f"<td{labels[column]}{'' if column < texts else ' class=number'}>{html_text(cell)}</td>"
         for column, cell in enumerate(rest, 1)
     ]
-    return f'<th scope="row"><bdi>{html_text(first)}</bdi></th>{"".join(cells)}'
+    return f'<th scope="row"{labels[0]}><bdi>{html_text(first)}</bdi></th>{"".join(cells)}'

@@ -65,9 +65,9 @@ def past(number: int, panel: int, bad: str) -> ReleaseScores:
     return ReleaseScores(f"v2026.01.0{number + 1}{bad}", "PASS", scores)
 
 
-def build(*, hostile: bool = False, panel: int = 12, items: int = 24) -> ReportInput:
-    """``panel`` old leaves of three items and one new leaf of ``items``."""
-    bad = HOSTILE if hostile else ""
+def build(*, hostile: bool = False, panel: int = 12, items: int = 24, bad: str = "") -> ReportInput:
+    """``panel`` old leaves of three items and one new leaf of ``items``, ``bad`` in every text."""
+    bad = HOSTILE if hostile else bad
     new = f"knowledge/engineering/lighthouses/eddystone_lighthouse{bad}"
     right, ask = "lime mortar from Plymouth", f"What bound the stones?{bad}"
     results = [
