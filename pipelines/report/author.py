@@ -86,7 +86,8 @@ def _older(panel: Sequence[ItemResult]) -> str:
     if not panel:
         return ""
     now, before = _numbers(panel)
-    return f"; of {_questions(panel)} about what it was taught earlier, {now} are right now, {before} before"
+    right = f"{now} {'is' if now == 1 else 'are'} right now, {before} before"
+    return f"; of {_questions(panel)} about what it was taught earlier, {right}"
 
 
 def wrong_line(report: ReportInput) -> str:
