@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipelines.artifacts import digest, pretty_json, tree_digests
 from pipelines.evaluate import read_evaluation
+from pipelines.history import history, now
 from pipelines.job import COST, Job
 from pipelines.leaves import leaf_to_json
 from pipelines.records import (
@@ -30,6 +31,7 @@ from pipelines.records import (
 from pipelines.release.card import card, write_attribution
 from pipelines.release.manifest import leaf_file
 from pipelines.report import ReportInput
+from pipelines.reviewed import drawn, reasons
 from pipelines.train.lineage import lineage_key
 
 
@@ -43,9 +45,10 @@ def report_input(
         reason = json.loads(line)["reason"]
         rejects[reason] = rejects.get(reason, 0) + 1
     paths = {leaf.content_hash: path for path, leaf in job.leaves.items()}
+    items = read_evaluation(job.directory / "evaluation")[1]
     return ReportInput(
         evaluation=evaluation,
-        items=read_evaluation(job.directory / "evaluation")[1],
+        items=items,
         changes=job.changes,
         ledger=json.loads((dataset / "ledger.json").read_bytes()),
         rejects=rejects,
@@ -54,6 +57,9 @@ def report_input(
         demonstration=job.demonstration,
         composition={paths[h]: _composition(job, h, rows) for h, rows in new.items()},
         losses=_losses(job),
+        why=reasons(job, items),
+        drawn=drawn(job),
+        history=[*history(job.now.target), now(evaluation, "this run")],
     )
 
 

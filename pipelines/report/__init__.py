@@ -5,8 +5,20 @@ Whatever was contributed or generated is hostile: it goes through ``escape`` on 
 
 from __future__ import annotations
 
+from pipelines.report.charts import forgetting, spark
 from pipelines.report.html import html
+from pipelines.report.inputs import Drawn, ReleaseScores, ReportInput
 from pipelines.report.markdown import markdown
-from pipelines.report.view import ReportInput
+from pipelines.report.why import taught, why
 
-__all__ = ["ReportInput", "html", "markdown"]
+__all__ = [
+    "Drawn",
+    "ReleaseScores",
+    "ReportInput",
+    "forgetting",
+    "html",
+    "markdown",
+    "spark",
+    "taught",
+    "why",
+]

@@ -17,13 +17,29 @@ BREAK = "\u200b"
 _KEPT_FORMAT = frozenset("\u200c\u200d")  # joiners, which Persian, Indic scripts and emoji need
 _PUNCTUATION = re.compile(r"([\\`*_\[\]#|~$]|^[-+=:])")
 _NUMBERED = re.compile(r"^(\d+)([.)])")
-_REFERENCES = re.compile(r"(@|#|\bGH-|://|\bwww\.|\b(?:mailto|xmpp):)(?=\S)", re.IGNORECASE)
+_REFERENCES = re.compile(r"(?:@|#|\bGH-)(?=\S)", re.IGNORECASE)
+# Broken before the end: GitHub takes a zero-width space for a letter of the host's name.
+_ADDRESSES = re.compile(r":(?=//)|\bwww(?=\.)|\b(?:mailto|xmpp)(?=:)", re.IGNORECASE)
+
+# What a runner of GitHub Actions would obey in a log, to which a report is printed too.
+_COMMANDS = re.compile(r"^\s*::|##\[", re.MULTILINE)
 
 
 def clean(text: str) -> str:
     """Newlines as LF; no control, bidi, invisible or invalid characters."""
     text = re.sub(r"\r\n?|[\u0085\u2028\u2029]", "\n", text)
-    return "".join(_shown(character) for character in text)
+    return text.translate(_SHOWN)
+
+
+class _Shown(dict[int, str]):
+    """A table for ``str.translate`` that decides about each character once, by its category."""
+
+    def __missing__(self, point: int) -> str:
+        self[point] = shown = _shown(chr(point))
+        return shown
+
+
+_SHOWN = _Shown()
 
 
 def _shown(character: str) -> str:
@@ -40,12 +56,18 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(0, limit - 1)] + ELLIPSIS
 
 
+def _cut(text: str, limit: int) -> str:
+    """What cannot be shown need not be cleaned: an answer may have a megabyte."""
+    return text[: 8 * limit + 1000]
+
+
 def one_line(text: str, limit: int = 200) -> str:
     """Clean text on one line, at most ``limit`` characters; not yet escaped."""
-    return shorten(" ".join(clean(text).split()), limit)
+    return shorten(" ".join(clean(_cut(text, limit)).split()), limit)
 
 
 def _unlinked(text: str) -> str:
+    text = _ADDRESSES.sub(lambda found: found.group() + BREAK, text)
     return _REFERENCES.sub(lambda found: found.group() + BREAK, text)
 
 
@@ -68,7 +90,8 @@ def markdown_summary(text: str, limit: int = 200) -> str:
 
 def markdown_fence(text: str, limit: int = 4000) -> str:
     """A code block whose fence is longer than any run of backticks inside."""
-    body = shorten(clean(text), limit).replace("<!--", f"<!{BREAK}--").strip("\n")
+    body = shorten(clean(_cut(text, limit)), limit).replace("<!--", f"<!{BREAK}--").strip("\n")
+    body = _COMMANDS.sub(lambda found: found.group()[:-1] + BREAK + found.group()[-1], body)
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{body}\n{fence}"
@@ -76,4 +99,4 @@ def markdown_fence(text: str, limit: int = 4000) -> str:
 
 def html_text(text: str, limit: int = 4000) -> str:
     """For an element's text or a quoted attribute."""
-    return html.escape(shorten(clean(text), limit), quote=True)
+    return html.escape(shorten(clean(_cut(text, limit)), limit), quote=True)

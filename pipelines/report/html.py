@@ -1,6 +1,6 @@
 """The report as one self-contained HTML page: records in, a document out.
 
-No script, no remote address; the policy in its head allows one style sheet, by its hash, and
+No remote address; the policy in its head allows one style sheet and one script, by their hashes, and
 nothing else, so that even a slip in escaping could load and run nothing.
 """
 
@@ -11,41 +11,66 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
-from pipelines.records import ItemResult, LeafScore, Pooled, Scores
-from pipelines.report import view
+from pipelines.records import LeafScore, Pooled, Scores
+from pipelines.report import author, view
+from pipelines.report.charts import heat_map, history_plot, ledger_plot
 from pipelines.report.escape import html_text
+from pipelines.report.inputs import ReportInput
+from pipelines.report.markup import bullets, table_block
 from pipelines.report.plot import loss_plot, plot
-from pipelines.report.view import ReportInput, Table
+from pipelines.report.transcripts import AMOUNTS, transcripts
+from pipelines.report.view import Table
 
-CSS = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
+
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+CSS, SCRIPT = _file("report.css"), _file("report.js")
+POLICY = (
+    f"default-src 'none'; style-src {_hash(CSS)}; script-src {_hash(SCRIPT)}; base-uri 'none'; "
+    "form-action 'none'"
+)
+BUDGET = 5_000_000  # bytes
 PANEL_ROWS = 40  # of the plot; the table below it has every leaf
 
 
 def html(report: ReportInput) -> str:
-    """A complete document, UTF-8, ends with a newline."""
-    verdict = report.evaluation.verdict
-    release = report.facts.get("release") or report.facts.get("Release") or ""
-    title = html_text(f"Graft: {verdict}{' · ' if release else ''}{release}", 200)
-    style = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
-    blocks = [
+    """A complete document, UTF-8, at most ``BUDGET`` bytes, ends with a newline."""
+    before = [
         *_verdict(report),
         *_leaves(report, "changed", "Changed leaves"),
+        *_wrong(report),
         *_corrections(report),
         *_leaves(report, "panel", "Earlier leaves"),
-        *_transcripts(report),
-        *_data(report),
-        *_facts(report),
+        *_history(report),
+        *_drawn(report),
     ]
+    after = [*_data(report), *_facts(report)]
+    page = ""
+    for amount in AMOUNTS:
+        page = _page(report, [*before, *transcripts(report, amount), *after])
+        if len(page.encode()) <= BUDGET:
+            break
+    return page
+
+
+def _page(report: ReportInput, blocks: Iterable[str]) -> str:
+    release = report.facts.get("release") or report.facts.get("Release") or ""
+    title = html_text(f"Graft: {report.evaluation.verdict}{' · ' if release else ''}{release}", 200)
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="referrer" content="no-referrer">',
             f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>",
             *blocks,
-            "</main>\n</body>\n</html>\n",
+            f"</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
         ]
     )
 
@@ -54,11 +79,12 @@ def _verdict(report: ReportInput) -> list[str]:
     verdict = report.evaluation.verdict
     blocks = [
         f'<h1>Graft: <span class="verdict {verdict.lower()}">{verdict}</span></h1>',
-        f"<p>{view.VERDICTS[verdict]}</p>",
+        f'<p class="opening">{html_text(" ".join(author.opening(report)))}</p>',
     ]
     if report.demonstration:
         blocks.append(f'<p class="note"><strong>A demonstration.</strong> {view.DEMONSTRATION}</p>')
-    return [*blocks, _list(report.evaluation.reasons), _pools(report)]
+    reasons = (view.VERDICTS[verdict], *report.evaluation.reasons)
+    return [*blocks, bullets(reasons), _pools(report)]
 
 
 def _pools(report: ReportInput) -> str:
@@ -73,9 +99,18 @@ def _pools(report: ReportInput) -> str:
         )
         for name, pooled in view.pools(report.evaluation)
     ]
-    header = ("", "Items", "Clusters", "Base", "Previous", "Candidate", "Difference in F1", "p")
+    header = (
+        "Leaves",
+        "Items",
+        "Clusters",
+        "Base",
+        "Previous",
+        "Candidate",
+        "Difference in F1",
+        "p",
+    )
     table = Table("Together: token F1 / exact match", header, tuple(rows))
-    return _table(table) if rows else ""
+    return table_block(table) if rows else ""
 
 
 def _arms(score: LeafScore | Pooled) -> tuple[Scores, ...]:
@@ -99,12 +134,47 @@ def _leaves(report: ReportInput, role: str, title: str) -> list[str]:
             "</figure>",
         ]
     blocks.append(f"<p>Exact match: {wins} won, {ties} the same, {losses} lost.</p>")
-    return [*blocks, _table(_leaf_table(leaves, title))]
+    return [*blocks, table_block(_leaf_table(leaves, title))]
+
+
+def _wrong(report: ReportInput) -> list[str]:
+    table = author.wrong_answers(report)
+    if not table.rows:
+        return []
+    return [
+        f"<h2>{table.title}</h2>",
+        f"<p>{author.wrong_line(report)}</p>",
+        table_block(table, "texts"),
+    ]
+
+
+def _drawn(report: ReportInput) -> list[str]:
+    table = author.drawn_rows(report)
+    if not table.rows:
+        return []
+    return [
+        f"<h2>{table.title}</h2>",
+        f"<p>{html_text(author.READ)}</p>",
+        table_block(table, "texts"),
+    ]
+
+
+def _history(report: ReportInput) -> list[str]:
+    if len(report.history) < 2:
+        return []
+    return [
+        "<h2>Over the releases</h2>",
+        f"<figure>{history_plot(report.history)}<figcaption>Mean token F1 of the leaves that each "
+        "release was examined on.</figcaption></figure>",
+        f"<figure>{heat_map(report.history)}<figcaption>Token F1 by leaf and release, the greatest "
+        "loss first. The colour is the difference from the score when the leaf was last taught: the "
+        "deeper the red, the more was forgotten.</figcaption></figure>",
+    ]
 
 
 def _corrections(report: ReportInput) -> list[str]:
     table = view.corrections(report)
-    return [f"<h2>{table.title}</h2>", _table(table)] if table.rows else []
+    return [f"<h2>{table.title}</h2>", table_block(table, "texts")] if table.rows else []
 
 
 def _leaf_table(leaves: Sequence[LeafScore], title: str) -> Table:
@@ -123,45 +193,15 @@ def _leaf_table(leaves: Sequence[LeafScore], title: str) -> Table:
     return Table(f"{title}, token F1", header, tuple(rows), 2)
 
 
-def _transcripts(report: ReportInput) -> list[str]:
-    groups: dict[tuple[str, str], list[ItemResult]] = {}
-    for one in view.items_in_order(report.items):
-        groups.setdefault((one.item.role, one.item.leaf), []).append(one)
-    blocks = ["<h2>Transcripts</h2>"] if groups else []
-    for (role, leaf), items in sorted(groups.items()):
-        won = sum(view.flip_word(one) == "won" for one in items)
-        lost = sum(view.flip_word(one) == "lost" for one in items)
-        blocks.append(
-            f"<details><summary><bdi>{html_text(leaf, 300)}</bdi> ({role}, {len(items)} items, "
-            f"{won} won, {lost} lost)</summary>"
-        )
-        blocks += [_transcript(one) for one in items]
-        blocks.append("</details>")
-    return blocks
-
-
-def _transcript(one: ItemResult) -> str:
-    arms = (
-        ("base", one.base, one.base_scores),
-        ("previous", one.previous, one.previous_scores),
-        ("candidate", one.candidate, one.candidate_scores),
-    )
-    answers = "".join(
-        f"<dt>{name}, F1 {scores.token_f1:.2f}</dt>"
-        f'<dd dir="auto">{html_text(text.strip() or view.EMPTY_ANSWER)}</dd>'
-        for name, text, scores in arms
-    )
-    return (
-        f'<article><p class="flip">{view.flip_word(one)}</p><dl>'
-        f'<dt>{view.asked_by(one)}</dt><dd dir="auto">{html_text(one.item.prompt)}</dd>'
-        f'<dt>wanted</dt><dd dir="auto">{html_text(one.item.reference)}</dd>{answers}'
-        "</dl></article>"
-    )
-
-
 def _data(report: ReportInput) -> list[str]:
-    tables = [_table(table) for table in view.data_card(report)]
-    return ["<h2>Data card</h2>", _list(view.data_lines(report)), *tables]
+    tables = [table_block(table) for table in view.data_card(report)]
+    figure = ""
+    if report.ledger.get("steps"):
+        figure = (
+            f"<figure>{ledger_plot(report.ledger)}<figcaption>What came into each step, and what "
+            "became of it: kept, a duplicate, filtered, unreadable.</figcaption></figure>"
+        )
+    return ["<h2>Data card</h2>", bullets(view.data_lines(report)), figure, *tables]
 
 
 def _facts(report: ReportInput) -> list[str]:
@@ -180,28 +220,3 @@ def _facts(report: ReportInput) -> list[str]:
             "</figcaption></figure>"
         )
     return ["<h2>This run</h2>", figure, f'<dl class="facts">{rows}</dl>']
-
-
-def _list(lines: Iterable[str]) -> str:
-    items = "".join(f'<li dir="auto">{html_text(line)}</li>' for line in lines)
-    return f"<ul>{items}</ul>" if items else ""
-
-
-def _table(table: Table) -> str:
-    """A table that scrolls by itself where the screen is narrow."""
-    name = html_text(table.title)
-    head = "".join(f'<th scope="col">{html_text(cell)}</th>' for cell in table.header)
-    body = "".join(f"<tr>{_cells(row, table.texts)}</tr>" for row in table.rows)
-    return (
-        f'<div class="scroll" role="region" aria-label="{name}" tabindex="0"><table>'
-        f"<caption>{name}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _cells(row: Sequence[str], texts: int) -> str:
-    first, *rest = row
-    cells = [
-        f"<td{'' if column < texts else ' class=number'}>{html_text(cell)}</td>"
-        for column, cell in enumerate(rest, 1)
-    ]
-    return f'<th scope="row"><bdi>{html_text(first)}</bdi></th>{"".join(cells)}'

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipelines.records import ItemResult, LeafScore
-from pipelines.report import view
+from pipelines.report import author, view
 from pipelines.report.escape import (
     markdown_code,
     markdown_fence,
     markdown_inline,
     markdown_summary,
 )
-from pipelines.report.view import ReportInput, Table
+from pipelines.report.inputs import ReportInput
+from pipelines.report.view import Table
 
 BUDGET = 60_000
 BAR_WIDTH = 10
@@ -64,9 +65,11 @@ def _render(report: ReportInput, limits: Limits) -> str:
     blocks = [
         *_verdict(report, limits),
         *_changed(report, limits),
+        *_wrong(report, limits),
         *_corrections(report, limits),
         *_panel(report, limits),
         *_examples(report, limits),
+        *_drawn(report, limits),
         *_data(report, limits),
         *_facts(report, limits),
     ]
@@ -75,12 +78,14 @@ def _render(report: ReportInput, limits: Limits) -> str:
 
 def _verdict(report: ReportInput, limits: Limits) -> list[str]:
     evaluation = report.evaluation
-    blocks = [f"## Graft: {evaluation.verdict}", view.VERDICTS[evaluation.verdict]]
+    told = " ".join(markdown_inline(sentence, 600) for sentence in author.opening(report))
+    blocks = [f"## Graft: {evaluation.verdict}", told]
     if report.demonstration:
         blocks.append(f"> **A demonstration.** {view.DEMONSTRATION}")
-    lines = [f"- {markdown_inline(reason, 600)}" for reason in evaluation.reasons[: limits.rows]]
+    lines = [f"- {view.VERDICTS[evaluation.verdict]}"]
+    lines += [f"- {markdown_inline(reason, 600)}" for reason in evaluation.reasons[: limits.rows]]
     lines += _left_out(len(evaluation.reasons), limits.rows, "- … and {} more reasons.")
-    return [*blocks, "\n".join(lines)] if lines else blocks
+    return [*blocks, "\n".join(lines)]
 
 
 def _changed(report: ReportInput, limits: Limits) -> list[str]:
@@ -92,6 +97,28 @@ def _changed(report: ReportInput, limits: Limits) -> list[str]:
         _scores(leaves, limits),
         _wins(report, "changed"),
         "Token F1; *difference* is candidate less previous release, with its 95 % interval.",
+    ]
+
+
+def _wrong(report: ReportInput, limits: Limits) -> list[str]:
+    """Why the wrong answers of the changed leaves are wrong, for their author."""
+    table = author.wrong_answers(report)
+    if not table.rows:
+        return []
+    return [
+        author.wrong_line(report),
+        *_folded(f"{table.title} ({len(table.rows)})", _plain_table(table, limits)),
+    ]
+
+
+def _drawn(report: ReportInput, limits: Limits) -> list[str]:
+    table = author.drawn_rows(report, limits.cell - 2)
+    if not table.rows:
+        return []
+    return [
+        f"### {table.title}",
+        markdown_inline(author.READ, 600),
+        *_folded(f"{len(table.rows)} rows", _plain_table(table, limits)),
     ]
 
 

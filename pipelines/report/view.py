@@ -6,19 +6,12 @@ card as plain rows. Nothing here is escaped: whoever renders a cell escapes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipelines.records import (
-    ChangeSet,
-    Evaluation,
-    ItemResult,
-    Json,
-    LeafScore,
-    Plan,
-    Pooled,
-    ProbeResult,
-)
+from pipelines.records import Evaluation, ItemResult, LeafScore, Pooled, ProbeResult
+from pipelines.report.escape import clean, shorten
+from pipelines.report.inputs import ReportInput
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = (-1.0, 1.0)
@@ -32,27 +25,6 @@ VERDICTS = {
     "REGRESSION": "Something that was known got worse.",
 }
 EMPTY_ANSWER = "(no answer)"
-
-
-@dataclass(frozen=True, slots=True)
-class ReportInput:
-    """All that a report is made of.
-
-    ``ledger`` is what ``ledger.json`` holds; ``rejects`` reason → count; ``facts`` label → text in
-    the order of showing, a label that starts with "Command" being shown as a command;
-    ``composition`` leaf → what its rows are → count; ``losses`` that of each training step.
-    """
-
-    evaluation: Evaluation
-    items: Sequence[ItemResult]
-    changes: ChangeSet
-    ledger: Json
-    rejects: Mapping[str, int]
-    plan: Plan
-    facts: Mapping[str, str]
-    demonstration: bool
-    composition: Mapping[str, Mapping[str, int]]
-    losses: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +80,11 @@ def flip_word(result: ItemResult) -> str:
     if result.item.leaked:
         return "leaked, not counted"
     return {1: "won", -1: "lost", 0: "same"}[flipped(result)]
+
+
+def shown(text: str, limit: int) -> str:
+    """Clean text of at most ``limit`` characters; not yet escaped."""
+    return shorten(clean(text), limit)
 
 
 def asked_by(result: ItemResult) -> str:

@@ -14,13 +14,14 @@ from pipelines.records import (
     ItemResult,
     Ledger,
     LedgerStep,
+    Message,
     Plan,
     ProbeResult,
     Retired,
     Role,
     SeedDifference,
 )
-from pipelines.report import ReportInput
+from pipelines.report import Drawn, ReleaseScores, ReportInput, taught, why
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)> @torvalds #123 GH-7 org/repo#5 a@b.com\n"
@@ -49,9 +50,24 @@ def probe(bad: str, gone: bool) -> ProbeResult:
     return ProbeResult(leaf, question, old, new, old, said, True, gone)
 
 
-def build(*, hostile: bool = False, panel: int = 12, items: int = 24) -> ReportInput:
-    """``panel`` old leaves of three items and one new leaf of ``items``."""
-    bad = HOSTILE if hostile else ""
+def drawn_row(number: int, leaf: str, bad: str) -> Drawn:
+    source = f"The stones were bound by lime mortar from Plymouth. {bad}"
+    return Drawn(
+        f"{number:032x}", leaf, f"knowledge: ask{bad}", f"What bound stone {number}?{bad}",
+        f"lime mortar from Plymouth{bad}", f"document.md, characters 0 to 50{bad}", source,
+    )  # fmt: skip
+
+
+def past(number: int, panel: int, bad: str) -> ReleaseScores:
+    """A release on whose panel leaf 0 falls."""
+    scores = {f"knowledge/old/leaf{leaf:03}{bad}": 1.0 for leaf in range(min(panel, 60))}
+    scores |= {f"knowledge/old/leaf000{bad}": 1.0 - number / 4}
+    return ReleaseScores(f"v2026.01.0{number + 1}{bad}", "PASS", scores)
+
+
+def build(*, hostile: bool = False, panel: int = 12, items: int = 24, bad: str = "") -> ReportInput:
+    """``panel`` old leaves of three items and one new leaf of ``items``, ``bad`` in every text."""
+    bad = HOSTILE if hostile else bad
     new = f"knowledge/engineering/lighthouses/eddystone_lighthouse{bad}"
     right, ask = "lime mortar from Plymouth", f"What bound the stones?{bad}"
     results = [
@@ -66,6 +82,8 @@ def build(*, hostile: bool = False, panel: int = 12, items: int = 24) -> ReportI
         new, "knowledge", "added", f"{bad}old" if bad else None, SeedDifference(("a", "b")), "data"
     )
     step = LedgerStep(f"knowledge{bad}", "questions", 10, 8, 1, 1, 30, 20, 6, 4)
+    rows = taught([(Message("user", f"What bound the stones?{bad}"), Message("assistant", right))])
+    wrong = {one.item.id: why(one, rows) for one in results[:items]}
     return ReportInput(
         evaluation=replace(judge(results, 0.05), probes=(probe(bad, True), probe(bad, False))),
         items=results,
@@ -94,4 +112,26 @@ def build(*, hostile: bool = False, panel: int = 12, items: int = 24) -> ReportI
             new: {"new rows": 240, "replayed rows": 0},
             "knowledge/old/leaf000": {"new rows": 0, "replayed rows": 41},
         },
+        losses=[3.0 - n / 100 for n in range(200)],
+        why={item: reason for item, reason in wrong.items() if reason},
+        drawn=[drawn_row(n, new, bad) for n in range(4)],
+        history=[past(n, panel, bad) for n in range(3)],
     )
+
+
+def large(leaves: int, items: int, more: str = "") -> ReportInput:
+    """An exam of many leaves, with answers as long as they are; ``more`` makes them longer."""
+    report = build(panel=1, items=1)
+    right = "lime mortar from Plymouth"
+    results = [
+        item_result(
+            f"knowledge/engineering/lighthouses/leaf_{leaf:03}",
+            "changed" if leaf < 5 else "panel",
+            n,
+            (f"sand{more}", right if n % 3 else "lime", right if n % 10 else f"chalk {more}"),
+            f"What bound the stones of lighthouse {leaf}, in year {1700 + n}?{more}",
+        )
+        for leaf in range(leaves)
+        for n in range(items)
+    ]
+    return replace(report, items=results, evaluation=judge(results, 0.05), why={})

@@ -22,21 +22,27 @@ EXAMPLES = settings(deadline=None, derandomize=True)
 
 
 class Elements(HTMLParser):
-    """The elements opened and the text shown."""
+    """The elements opened and the text shown; ``outside``: not in a code block."""
 
     def __init__(self, source: str) -> None:
         super().__init__(convert_charrefs=True)
         self.found: list[str] = []
         self.comments: list[str] = []
-        self.text = ""
+        self.text = self.outside = ""
+        self.fenced = False
         self.feed(source)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append(tag)
+        self.fenced |= tag == "pre"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.fenced &= tag != "pre"
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        self.outside += "" if self.fenced else data
 
     def handle_comment(self, data: str) -> None:
         self.comments.append(data)
