@@ -29,12 +29,12 @@ help:
 	@echo "make bench-generate  what generation costs, beside three peers in environments of their own"
 	@echo "make bench-nights    twenty nights of runs beside one joint run; some 20 minutes"
 	@echo "make bench-train  what training costs, beside transformers and TRL; bench-flat: one leaf over many"
-	@echo "make setup      install what the pipelines need; setup-all: tests and linters too"
+	@echo "make setup      install what the pipelines need; setup-all: tests, linters and what slow tests need"
 	@echo "make clean      remove .venv, caches, build products and runs/demo; runs and releases stay"
 
 setup: .venv/.pipelines
 
-setup-all: .venv/.all
+setup-all: .venv/.all .venv/.browser
 
 .venv/.pipelines: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -51,12 +51,11 @@ setup-all: .venv/.all
 .venv/.all: .venv/.pipelines
 	@echo "Installing what tests and linters need"
 	$(PIP) --quiet --editable '.[pipelines,test,dev]'
-	@$(MAKE) --no-print-directory .venv/.browser
 	@touch $@
 
 # What the slow tests of the HTML report need: a Chromium with its driver, and axe, which looks for what
 # shuts people out. Another system's packages are left to its owner; the tests then say what is missing.
-.venv/.browser:
+.venv/.browser: .venv/.pipelines
 	@command -v apt-get >/dev/null || exit 0; \
 	  missing=$$(command -v chromium google-chrome chromium-browser | grep -q . || echo chromium; \
 	    command -v chromedriver >/dev/null || echo chromium-driver; command -v npm >/dev/null || echo npm); \
@@ -72,7 +71,7 @@ setup-all: .venv/.all
 test: .venv/.all
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-test-all: .venv/.all
+test-all: .venv/.all .venv/.browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/.all
