@@ -62,6 +62,7 @@ from pipelines.training import train
 
 TRAIN_VERSION = 2
 EVALUATE_VERSION = 2
+REPORT_VERSION = 2
 RELEASE_VERSION = 1
 
 # By content hash: conversations, and what is kept of a leaf's data.
@@ -311,10 +312,10 @@ def _report(job: Job, evaluation: Evaluation, new: Rows, seconds: float) -> None
         "evaluation": output_digest(job.directory / "evaluation"),
         "dataset": output_digest(job.directory / "dataset"),
     }
-    if finished(place, inputs, RELEASE_VERSION):
+    if finished(place, inputs, REPORT_VERSION):
         return
     told = report_input(job, evaluation, {h: len(rows) for h, rows in new.items()}, seconds)
-    with stage(place, inputs=inputs, version=RELEASE_VERSION) as out:
+    with stage(place, inputs=inputs, version=REPORT_VERSION) as out:
         (out / "report.md").write_text(markdown(told), encoding="utf-8")
         (out / "report.html").write_text(html(told), encoding="utf-8")
     job.say(f"report: {place / 'report.html'}")
