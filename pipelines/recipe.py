@@ -11,12 +11,12 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import yaml
 
 from pipelines.errors import RecipeError
 from pipelines.typed import build
+from pipelines.urls import wrong_url
 
 EMBEDDED = Path(__file__).parent / "recipes"
 
@@ -372,23 +372,6 @@ def _wrong_student(recipe: Recipe) -> str:
         return "hardware.processes must be at least 1."
     if recipe.hardware.quantize == "4bit" and student.made_here:
         return "hardware.quantize is for a student of the Hub; one made here is small."
-    return ""
-
-
-def wrong_url(url: str) -> str:
-    """What is wrong with a server's URL, said without it, as it may hold a secret; "" for nothing."""
-    try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound:
-        return "must begin with http:// or https:// and a host."
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        return (
-            "may hold neither user, password, query nor fragment, since it is recorded: put the key "
-            "into an environment variable, and name that as key_env."
-        )
     return ""
 
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from pipelines.errors import BackendError
-from pipelines.recipe import Teacher, wrong_url
+from pipelines.recipe import Teacher
+from pipelines.urls import wrong_url
 
 OPENAI = "https://api.openai.com/v1"
 LONGEST = 300  # characters of what others said

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,6 @@ def often(**changes: Any) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("base")
-    bootstrap(NOWHERE, OLD, recipe(), out, lambda line: None)
-    return out
-
-
-@pytest.fixture(scope="module")
 def whole(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The adapter of a training that nobody stopped."""
     out = tmp_path_factory.mktemp("whole")
@@ -52,9 +46,8 @@ def whole(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def stopped_after(base: Path, work: Path, steps: int, out: Path) -> Order:
-    """A training that SIGTERM ended after so many steps."""
-    order = Order(base, work=work, inputs=INPUTS)
+def stopping(steps: int) -> Callable[[str], None]:
+    """What is told of a training, until SIGTERM comes with the so-manieth word."""
     said: list[str] = []
 
     def say(line: str) -> None:
@@ -62,9 +55,17 @@ def stopped_after(base: Path, work: Path, steps: int, out: Path) -> Order:
         if len(said) == steps:
             os.kill(os.getpid(), signal.SIGTERM)
 
+    return say
+
+
+def stopped_after(
+    base: Path, work: Path, steps: int, out: Path, made: Recipe | None = None
+) -> Order:
+    """A training that SIGTERM ended after so many words of it."""
+    order = Order(base, work=work, inputs=INPUTS)
     out.mkdir()
     with pytest.raises(KeyboardInterrupt):
-        adapt(order, NEW, OLD, often(), out, say)
+        adapt(order, NEW, OLD, made or often(), out, stopping(steps))
     return order
 
 
@@ -85,18 +86,9 @@ def test_a_training_that_goes_on_gives_the_same_bits(
 
 def test_adafactor_goes_on_with_the_same_bits(base: Path, tmp_path: Path) -> None:
     other = often(optimizer="adafactor")
-    order = Order(base, work=tmp_path / "work", inputs=INPUTS)
-    said: list[str] = []
-
-    def say(line: str) -> None:
-        said.append(line)
-        if len(said) == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    for name in ("one", "two", "whole"):
+    order = stopped_after(base, tmp_path / "work", 4, tmp_path / "one", other)
+    for name in ("two", "whole"):
         (tmp_path / name).mkdir()
-    with pytest.raises(KeyboardInterrupt):
-        adapt(order, NEW, OLD, other, tmp_path / "one", say)
     adapt(order, NEW, OLD, other, tmp_path / "two", lambda line: None)
     adapt(Order(base), NEW, OLD, other, tmp_path / "whole", lambda line: None)
     assert tree_digests(tmp_path / "two") == tree_digests(tmp_path / "whole")
@@ -105,19 +97,12 @@ def test_adafactor_goes_on_with_the_same_bits(base: Path, tmp_path: Path) -> Non
 def test_release_zero_goes_on_too(tmp_path: Path) -> None:
     quick = often()
     order = Order(Path(), work=tmp_path / "work", inputs=INPUTS)
-    said: list[str] = []
-
-    def say(line: str) -> None:
-        said.append(line)
-        if len(said) == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-
     for name in ("one", "two", "whole"):
         (tmp_path / name).mkdir()
     with pytest.raises(KeyboardInterrupt):
-        bootstrap(order, OLD, quick, tmp_path / "one", say)
-    bootstrap(order, OLD, quick, tmp_path / "two", say)
-    bootstrap(NOWHERE, OLD, quick, tmp_path / "whole", say)
+        bootstrap(order, OLD, quick, tmp_path / "one", stopping(4))
+    bootstrap(order, OLD, quick, tmp_path / "two", lambda line: None)
+    bootstrap(NOWHERE, OLD, quick, tmp_path / "whole", lambda line: None)
     assert tree_digests(tmp_path / "two") == tree_digests(tmp_path / "whole")
 
 

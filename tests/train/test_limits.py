@@ -13,8 +13,7 @@ from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
 from pipelines.train.adapter import adapt
 from pipelines.train.order import Order, write_order
-from pipelines.train.scratch import bootstrap
-from tests.train.support import NOWHERE, recipe, rows, talk
+from tests.train.support import recipe, rows, talk
 
 NEW, OLD = {"a": rows("canal", 24)}, {"b": rows("river")}
 
@@ -32,13 +31,6 @@ try:
 except TrainError as error:
     print(error)
 """
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("base")
-    bootstrap(NOWHERE, OLD, recipe(), out, lambda line: None)
-    return out
 
 
 def on(**hardware: object) -> Recipe:

@@ -35,13 +35,6 @@ def quiet(line: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("base")
-    bootstrap(NOWHERE, {"b": rows("river"), "c": rows("delta")}, recipe(), out, quiet)
-    return out
-
-
-@pytest.fixture(scope="module")
 def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("adapters") / "one"
     adapt_here(base, out)

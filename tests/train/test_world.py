@@ -18,8 +18,7 @@ from pipelines.errors import TrainError
 from pipelines.recipe import Hardware, Recipe
 from pipelines.train.adapter import adapt
 from pipelines.train.order import Order, carry_out, write_order
-from pipelines.train.scratch import bootstrap
-from tests.train.support import NOWHERE, recipe, rows
+from tests.train.support import recipe, rows
 
 NEW, OLD = {"a": rows("canal", 40)}, {"b": rows("river"), "c": rows("delta")}
 TORCHRUN = "torchrun --standalone --nproc_per_node 2"
@@ -31,13 +30,6 @@ def on(processes: int, **hardware: object) -> Recipe:
     train = replace(found.train, tokens_per_step=256, epochs=2, train_embeddings=False)
     made = Hardware(processes=processes, **hardware)  # type: ignore[arg-type]
     return replace(found, threads=1, train=train, hardware=made)
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("base")
-    bootstrap(NOWHERE, OLD, recipe(), out, lambda line: None)
-    return out
 
 
 @pytest.fixture(scope="module")
