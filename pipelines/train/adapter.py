@@ -62,24 +62,37 @@ def adapt(
     """
     deterministic(recipe)
     with world(recipe.hardware) as here, _enough_memory():
-        torch.manual_seed(recipe.seed)
-        tokenizer = AutoTokenizer.from_pretrained(order.base)
-        material = _material(tokenizer, new, old, order, recipe, say if here.first else _unheard)
-        model = with_adapter(order.base, order.adapter, recipe, here)
-        supervised = Supervised(model, bool(recipe.hardware.gradient_checkpointing))
-        wrapped = here.wrap(supervised, supervised.layers)
-        moving = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        start = {name: p.detach().clone() for name, p in moving.items()}
-        vocabulary = model.get_input_embeddings().weight.shape[0]
-        optimizer = _optimizer(moving, material, recipe, vocabulary)
-        done = _trained(wrapped, moving, optimizer, material, order, recipe, here, say)
-        with torch.no_grad():
-            for name, parameter in moving.items():
-                parameter.lerp_(start[name], 1 - recipe.train.interpolation)
-        save_adapter(model, moving, recipe, here, out)
-        if here.first:
-            told = {"rows": material.fresh, "tokens": material.tokens, "loss": round(done.loss, 4)}
-            write_record(out, {**told, "seen": material.seen}, done)
+        # In a function of its own: what DDP holds has to be gone before the processes part.
+        return _adapted(order, new, old, recipe, here, out, say if here.first else _unheard)
+
+
+def _adapted(
+    order: Order,
+    new: Conversations,
+    old: Conversations,
+    recipe: Recipe,
+    here: World,
+    out: Path,
+    say: Say,
+) -> dict[str, int]:
+    torch.manual_seed(recipe.seed)
+    tokenizer = AutoTokenizer.from_pretrained(order.base)
+    material = _material(tokenizer, new, old, order, recipe, say)
+    model = with_adapter(order.base, order.adapter, recipe, here)
+    supervised = Supervised(model, bool(recipe.hardware.gradient_checkpointing))
+    wrapped = here.wrap(supervised, supervised.layers)
+    moving = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    start = {name: p.detach().clone() for name, p in moving.items()}
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    optimizer = _optimizer(moving, material, recipe, vocabulary)
+    done = _trained(wrapped, moving, optimizer, material, order, recipe, here, say)
+    with torch.no_grad():
+        for name, parameter in moving.items():
+            parameter.lerp_(start[name], 1 - recipe.train.interpolation)
+    save_adapter(model, moving, recipe, here, out)
+    if here.first:
+        told = {"rows": material.fresh, "tokens": material.tokens, "loss": round(done.loss, 4)}
+        write_record(out, {**told, "seen": material.seen}, done)
     return material.seen
 
 
@@ -179,7 +192,6 @@ def _trained(
         for number, epoch in enumerate(material.epochs)
         for step in steps(epoch, settings.tokens_per_step, recipe.seed + number)
     )
-    say = say if here.first else _unheard
     checkpoints = checkpoints_of(order, recipe, say)
     with reporting(recipe, here, order.work or Path()) as log:
         return train(wrapped, moving, [optimizer], rows, course, say, here, checkpoints, log)

@@ -7,6 +7,7 @@ a ``World``. DDP and FSDP are torch's own; whoever runs one process alone meets 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,6 +94,9 @@ def world(hardware: Hardware) -> Iterator[World]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(dist.get_rank(), dist.get_world_size(), device, hardware.parallel == "fsdp")
+        # DDP's buckets are in cycles; and who leaves first lets gloo wait for it for ever.
+        gc.collect()
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 

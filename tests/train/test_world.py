@@ -21,7 +21,8 @@ from pipelines.train.order import Order, carry_out, write_order
 from tests.train.support import recipe, rows
 
 NEW, OLD = {"a": rows("canal", 40)}, {"b": rows("river"), "c": rows("delta")}
-TORCHRUN = "torchrun --standalone --nproc_per_node 2"
+# A training that hangs fails its test, and does not hold up all the others.
+TORCHRUN = "timeout -k 5 240 torchrun --standalone --nproc_per_node 2"
 
 
 def on(processes: int, **hardware: object) -> Recipe:
