@@ -1,6 +1,6 @@
 """``make bench-nights``: twenty nights of ``graft run`` on a tree that changes, beside one joint run.
 
-    python benchmarks/nights.py [--nights N] [--seed N] [--out DIR]
+    python benchmarks/nights.py [--nights N] [--seed N] [--rebase weekly] [--out DIR]
 
 The history is drawn with upstream's shares: of 339 commits to instructlab/taxonomy 193 deleted and 78
 renamed. Every night is a real run that continues the last release; at the end release zero is trained anew
@@ -112,6 +112,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nights", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rebase", choices=("never", "weekly", "monthly"), default="never")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "nights")
     args = parser.parse_args()
     shutil.rmtree(args.out, ignore_errors=True)
@@ -120,7 +121,7 @@ def main() -> int:
     for _ in range(FIRST_LEAVES):
         tree.add()
     tree.repo.commit("The first leaves")
-    recipe = write_recipe(args.out)
+    recipe = write_recipe(args.out, args.rebase)
     zero = one_run(tree, args.out, "chain", 0, recipe)
     assert zero.release is not None
     tree.note(zero)
@@ -142,11 +143,12 @@ def main() -> int:
     return 0
 
 
-def write_recipe(out: Path) -> Path:
+def write_recipe(out: Path, rebase: str) -> Path:
     recipe = yaml.safe_load((ROOT / "pipelines/recipes/tiny.yaml").read_text("utf-8"))
     recipe["bootstrap"]["tokens"] = TOKENS
     # The nights are to be seen whole: a verdict that few leaves leave open must not end the chain.
     recipe["evaluate"]["margin"] = 1.0
+    recipe["lineage"] = {**recipe.get("lineage", {}), "rebase": rebase}
     path = out / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
     return path

@@ -169,6 +169,6 @@ def test_a_large_exam_opens(browser: webdriver.Chrome, tmp_path: Path) -> None:
     show(browser, written(tmp_path, source), DESKTOP)
     seconds = time.monotonic() - began
     print(f"500 leaves of 50 items: {size:,} bytes, open after {seconds:.1f} s")
-    assert shown_rows(browser) == 25_000
+    WebDriverWait(browser, 60).until(lambda _: shown_rows(browser) == 25_000)
     Select(browser.find_element(By.ID, "outcome")).select_by_value("lost")
     assert 0 < shown_rows(browser) < 25_000
