@@ -15,6 +15,7 @@ def show(options: Options, form: str) -> None:
     from pipelines.precheck import precheck
     from pipelines.prepare import planned
     from pipelines.records import as_json
+    from pipelines.report.escape import one_line
 
     job = planned(options)
     found = precheck(job)
@@ -32,12 +33,6 @@ def show(options: Options, form: str) -> None:
         known = sum(one.known for one in answered)
         print(f"{leaf}: {known} of {len(answered)} questions are answered already")
         for one in answered:
-            print(f"  {'knows' if one.known else '     '}  {_line(one.item.question)}")
-            print(f"         wanted: {_line(one.item.reference)}")
-            print(f"         says:   {_line(one.answer) or '(no answer)'}")
-
-
-def _line(text: str) -> str:
-    """One line without control characters: what stands in a leaf is anybody's."""
-    plain = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(plain.split())[:200]
+            print(f"  {'knows' if one.known else '     '}  {one_line(one.item.question)}")
+            print(f"         wanted: {one_line(one.item.reference)}")
+            print(f"         says:   {one_line(one.answer) or '(no answer)'}")
