@@ -146,8 +146,8 @@ def memory(shape: Shape, recipe: Recipe, bytes_a_weight: int) -> Memory:
 def operations(shape: Shape, tokens: float) -> float:
     """Floating-point operations to train on so many tokens: forward, and backward to the inputs.
 
-    Two a weight and token forward, two backward, since frozen weights want no gradient of their own;
-    a third are added for where they are computed again by gradient checkpointing.
+    Two a weight and token forward, two backward, since frozen weights want no gradient of their own.
+    What gradient checkpointing computes again is not counted.
     """
     head = shape.vocabulary * shape.hidden * _SUPERVISED
     return 4.0 * tokens * (shape.body + head)
