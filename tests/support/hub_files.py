@@ -28,10 +28,7 @@ class HubFiles:
     asked: list[tuple[str, str]] = field(default_factory=list)
 
 
-@contextlib.contextmanager
-def hub_files(files: Files, models: Files | None = None) -> Iterator[HubFiles]:
-    hub = HubFiles("")
-
+def _handler(hub: HubFiles, files: Files, models: Files) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -49,7 +46,7 @@ def hub_files(files: Files, models: Files | None = None) -> Iterator[HubFiles]:
             parts = self.path.split("?")[0].split("/")[1:]
             if parts[:2] == ["api", "models"] and parts[4:5] == ["tree"]:
                 return self._listing("/".join(parts[2:4]), parts[5], body)
-            held = files if parts[0] == "datasets" else models or {}
+            held = files if parts[0] == "datasets" else models
             parts = parts[1:] if parts[0] == "datasets" else parts
             if len(parts) < 5 or parts[2] != "resolve":
                 return self._missing("RepoNotFound")
@@ -64,7 +61,7 @@ def hub_files(files: Files, models: Files | None = None) -> Iterator[HubFiles]:
         def _listing(self, repository: str, revision: str, body: bool) -> None:
             found = [
                 {"type": "file", "path": file, "size": len(data), "oid": revision}
-                for (name, at, file), data in sorted((models or {}).items())
+                for (name, at, file), data in sorted((models).items())
                 if (name, at) == (repository, revision)
             ]
             if not found:
@@ -86,7 +83,13 @@ def hub_files(files: Files, models: Files | None = None) -> Iterator[HubFiles]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    return Handler
+
+
+@contextlib.contextmanager
+def hub_files(files: Files, models: Files | None = None) -> Iterator[HubFiles]:
+    hub = HubFiles("")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub, files, models or {}))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from pipelines import cli
 from pipelines.errors import EXIT_OK
+from tests.support.commands import Graft, Said, commands
 from tests.support.repositories import Repo, knowledge_leaf, skill_leaf, skill_seeds
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TIDES = "knowledge/sea/tides"
 SKILL = "compositional_skills/describe"
 OTHER = "compositional_skills/other"
@@ -22,23 +22,11 @@ OTHER = "compositional_skills/other"
 OWN = [("added", OTHER)]
 BOTH = [("modified", SKILL), ("added", OTHER)]
 
-Said = tuple[int, str, str]
-Graft = Callable[..., Said]
-
 
 def diffing(capsys: pytest.CaptureFixture[str]) -> Graft:
     """``graft diff`` in this process: exit code, standard output, standard error."""
 
-    def run(*words: str) -> Said:
-        capsys.readouterr()
-        try:
-            code = cli.main(["diff", *words])
-        except SystemExit as stop:  # argparse on a wrong command line
-            code = int(str(stop.code))
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
+    return functools.partial(commands(capsys), "diff")
 
 
 def two_leaves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:

@@ -15,7 +15,7 @@ from pipelines.leaves import WorkTree, leaf_to_json, read_leaves
 from pipelines.records import ManifestLeaf
 from pipelines.release.manifest import leaf_file
 from pipelines.release.targets import open_target
-from tests.cli.diffing import (
+from tests.cli.diff.support import (
     BOTH,
     OTHER,
     OWN,
@@ -25,31 +25,12 @@ from tests.cli.diffing import (
     Said,
     add,
     assert_stops,
-    diffing,
     edit,
-    fork,
     in_json,
     listed,
-    two_leaves,
 )
 from tests.release import builders as release
 from tests.support.repositories import Repo
-
-
-@pytest.fixture
-def graft(capsys: pytest.CaptureFixture[str]) -> Graft:
-    return diffing(capsys)
-
-
-@pytest.fixture
-def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
-    return two_leaves(tmp_path / "repo", monkeypatch)
-
-
-@pytest.fixture
-def forked(repo: Repo) -> Repo:
-    return fork(repo)
-
 
 # --- what is compared with what ------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.errors import EXIT_FINDINGS
 from pipelines.git import NOTHING
-from tests.cli.diffing import (
+from tests.cli.diff.support import (
     BOTH,
     OTHER,
     OWN,
@@ -18,29 +18,11 @@ from tests.cli.diffing import (
     Graft,
     add,
     assert_stops,
-    diffing,
     edit,
-    fork,
     in_json,
     listed,
-    two_leaves,
 )
 from tests.support.repositories import Repo, skill_leaf
-
-
-@pytest.fixture
-def graft(capsys: pytest.CaptureFixture[str]) -> Graft:
-    return diffing(capsys)
-
-
-@pytest.fixture
-def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
-    return two_leaves(tmp_path / "repo", monkeypatch)
-
-
-@pytest.fixture
-def forked(repo: Repo) -> Repo:
-    return fork(repo)
 
 
 def test_before_the_first_commit_every_leaf_is_new(
