@@ -12,6 +12,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, SortMode
@@ -27,6 +28,16 @@ _CO_AUTHOR = re.compile(r"^co-authored-by:\s*([^<\n]+?)\s*<([^>\n]*)>", re.I | r
 _WORK_TREE = (
     DiffOption.INCLUDE_UNTRACKED | DiffOption.RECURSE_UNTRACKED_DIRS | DiffOption.INCLUDE_TYPECHANGE
 )
+
+
+class Commit(NamedTuple):
+    """Who wrote what; ``parents`` counts them."""
+
+    sha: str
+    name: str
+    address: str
+    message: str
+    parents: int
 
 
 class Repository:
@@ -179,6 +190,16 @@ class Repository:
             raise GraftError(
                 f"The index of {self.root} cannot be read ({error}); run `git status` to see why."
             ) from error
+
+    def commits(self, base: str | None, head: str) -> Iterator[Commit]:
+        """The commits of ``head`` that ``base`` lacks, newest first; without a base all."""
+        with _whole(self._repository):
+            walk = self._repository.walk(self.resolve(head), SortMode.TOPOLOGICAL)
+            if base is not None:
+                walk.hide(self.resolve(base))
+            for at in walk:
+                author = at.author
+                yield Commit(str(at.id), author.name, author.email, at.message, len(at.parent_ids))
 
     def contributors(self, commit: str, paths: Iterable[str]) -> tuple[str, ...]:
         """Names of all who wrote a commit that touched ``paths``, sorted; never their addresses.

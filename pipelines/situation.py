@@ -35,7 +35,8 @@ class Options:
     """What the command line chose. ``base`` is the branch that a contribution leaves from.
 
     ``policy`` is graft.yaml's: where documents may be fetched from. ``vetoes`` are rows that may not
-    be taught. ``until`` is the last stage to be done; None does them all, and releases. ``today``
+    be taught. ``until`` is the last stage to be done; None does them all, and releases. ``head`` is the
+    commit whose leaves are read, None the one that is checked out: all else is the work tree's. ``today``
     dates what is released.
     """
 
@@ -48,6 +49,7 @@ class Options:
     policy: Policy = field(default_factory=Policy)
     until: Until | None = None
     vetoes: Vetoes = field(default_factory=Vetoes)
+    head: str | None = None
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
@@ -73,7 +75,7 @@ def look(options: Options) -> Situation:
     """Read the commit and the target; ``GraftError`` says which leaf or ref stands in the way."""
     repository = open_repository(options.taxonomy)
     prefix = repository.prefix(options.taxonomy)
-    commit = repository.head()
+    commit = repository.resolve(options.head or "HEAD")
     tree = repository.tree(commit, prefix)
     leaves = readable(tree)
     own = None

@@ -180,6 +180,21 @@ def changed_files(base: CommitTree, head: CommitTree, under: Iterable[str] = (""
     return sorted(found)
 
 
+def changed_names(base: CommitTree, head: CommitTree) -> list[str]:
+    """Paths at which ``head`` has another file, link or submodule than ``base``, sorted."""
+    found = []
+    waiting = [""]
+    while waiting:
+        here = waiting.pop()
+        for name, entry in head.listing(here).items() - base.listing(here).items():
+            path = f"{here}/{name}" if here else name
+            if is_folder(entry):
+                waiting.append(path)
+            else:
+                found.append(path)
+    return sorted(found)
+
+
 def _entries(raw: bytes) -> dict[str, Entry]:
     """The entries of a tree object, hidden folders left out."""
     found = {}

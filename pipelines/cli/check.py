@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.cli.common import below, cache, policy, prefix, taxonomy
+from pipelines.cli.head import Head, head, head_options, unsigned
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from pipelines.check.subject import Rule
+    from pipelines.findings import Tree
     from pipelines.policy import Policy
 
 HELP = "find what is wrong in leaves"
@@ -61,6 +63,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="give the verdict of instructlab-schema 0.4.2 and apply no rule of our own",
     )
+    head_options(parser)
+    parser.add_argument(
+        "--signed-off",
+        action="store_true",
+        help="with --base: also that every commit since then is signed off by its author",
+    )
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
 
 
@@ -69,7 +77,6 @@ def command(args: argparse.Namespace) -> int:
     from pipelines.check.parallel import processors
     from pipelines.check.render import FORMATS, as_text, wants_colour
     from pipelines.cli.near import compared
-    from pipelines.work_tree import WorkTree
 
     root = taxonomy(args)
     accepted = _policy(args, root)
@@ -79,19 +86,35 @@ def command(args: argparse.Namespace) -> int:
 
         remote = remote_rules(cache(), accepted, fetch=args.documents, outdated=args.outdated)
         rules = {**rules, **remote}
-    paths = [below(path, root) for path in args.paths] or None
+    other = head(args, root)
+    if args.signed_off and (other is None or other.whole):
+        raise UsageError("--signed-off reads the commits between --base and --head; name both.")
+    tree, paths = _tree(args, root, other)
     how = How(args.compat, args.jobs or processors())
-    run = partial(check, WorkTree(root), accepted, paths, prefix(root), rules=rules, how=how)
+    run = partial(check, tree, accepted, paths, prefix(root), rules=rules, how=how)
     if args.compat:
         result = run()
     else:
         result = compared(run, root, whole=paths is None or "." in paths, also=args.also)
+    if args.signed_off and other is not None:
+        result = result._replace(findings=(*unsigned(other), *result.findings))
     if args.format == "text":
         sys.stdout.writelines(as_text(result, colour=wants_colour(sys.stdout, os.environ)))
     else:
         sys.stdout.writelines(FORMATS[args.format](result))
     errors = any(finding.severity == "error" for finding in result.findings)
     return EXIT_FINDINGS if errors else EXIT_OK
+
+
+def _tree(
+    args: argparse.Namespace, root: Path, other: Head | None
+) -> tuple[Tree, Sequence[str] | None]:
+    """Whose leaves are checked, and which of them; None for all."""
+    from pipelines.work_tree import WorkTree
+
+    if other is not None:
+        return other.tree, other.changed
+    return WorkTree(root), [below(path, root) for path in args.paths] or None
 
 
 def _policy(args: argparse.Namespace, root: Path) -> Policy:

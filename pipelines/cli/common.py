@@ -103,6 +103,7 @@ def options(args: argparse.Namespace) -> Options:
         taxonomy=root,
         recipe=getattr(args, "recipe", "tiny"),
         base=getattr(args, "base", None),
+        head=getattr(args, "head", None),
         target=args.target or TARGET,
         runs=getattr(args, "run", None) or Path("runs"),
         cache=cache(),

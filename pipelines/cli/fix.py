@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.cli.common import below, prefix, say, taxonomy
-from pipelines.errors import EXIT_FINDINGS, EXIT_OK
+from pipelines.cli.head import head, head_options
+from pipelines.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from pipelines.findings import Tree
     from pipelines.fix import Fixed
-    from pipelines.leaves import WorkTree
 
 HELP = "mend spaces, line ends and layout of leaves, never what they say"
 
@@ -24,6 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="write nothing; exit 1 if a file would change"
     )
     parser.add_argument("--diff", action="store_true", help="write nothing; show what would change")
+    head_options(parser)
     parser.add_argument(
         "--strip",
         action="store_true",
@@ -38,12 +40,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def command(args: argparse.Namespace) -> int:
     from pipelines.fix import Repairs, fix
-    from pipelines.leaves import WorkTree
+    from pipelines.work_tree import WorkTree
 
     root = taxonomy(args)
-    tree = WorkTree(root)
     dry = args.check or args.diff
-    paths = list(_fixable(args.paths, root)) if args.paths else None
+    other = head(args, root)
+    if other is not None and not dry:
+        raise UsageError("A commit cannot be mended; add --check or --diff to --head.")
+    tree = WorkTree(root) if other is None else other.tree
+    paths: Sequence[str] | None = list(_fixable(args.paths, root)) if args.paths else None
+    if other is not None:
+        paths = other.changed
     files = changed = failed = 0
     for found in fix(tree, paths, Repairs(strip=args.strip, quote=args.quote)):
         done = _do(tree, found, prefix(root), args)
@@ -56,13 +63,14 @@ def command(args: argparse.Namespace) -> int:
     return EXIT_FINDINGS if failed or (args.check and changed) else EXIT_OK
 
 
-def _do(tree: WorkTree, fixed: Fixed, before: str, args: argparse.Namespace) -> Fixed:
+def _do(tree: Tree, fixed: Fixed, before: str, args: argparse.Namespace) -> Fixed:
     """Write one file, or show what would be written, and say what was found."""
     from pipelines.check.render import visible
     from pipelines.fix import write
+    from pipelines.work_tree import WorkTree
 
     dry = args.check or args.diff
-    if fixed.changes and not dry:
+    if fixed.changes and not dry and isinstance(tree, WorkTree):
         fixed = write(tree, fixed)
     name = visible(posixpath.join(before, fixed.path))
     for finding in fixed.findings:

@@ -29,6 +29,11 @@ def run_options(parser: argparse.ArgumentParser) -> None:
         "--base", help="the branch that this one leaves; only its own changes count"
     )
     parser.add_argument(
+        "--head",
+        metavar="REF",
+        help="read the leaves from this commit; it is not checked out, and everything else stays",
+    )
+    parser.add_argument(
         "--run", type=Path, metavar="DIR", help="where runs are kept (default: runs/)"
     )
     parser.add_argument(

@@ -1,6 +1,6 @@
 """Mend leaves: spaces that mean nothing, line ends, layout; never what a leaf says.
 
-In: a ``WorkTree`` and the files or folders to mend. Out: a ``Fixed`` for each qna.yaml and
+In: a tree and the files or folders to mend. Out: a ``Fixed`` for each qna.yaml and
 attribution.txt below the three roots; ``write`` puts one in place. A file that cannot be read or
 written is a finding, and the others go on.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.errors import GraftError
-from pipelines.findings import Finding
+from pipelines.findings import Finding, Tree
 from pipelines.fix.in_place import write_in_place
 from pipelines.fix.leaf import Mended, mend_attribution, mend_leaf
 from pipelines.fix.leaf import Repairs as Repairs
@@ -41,7 +41,7 @@ class Fixed:
         return any(finding.severity == "error" for finding in self.findings)
 
 
-def fix(tree: WorkTree, paths: Sequence[str] | None, repairs: Repairs) -> Iterator[Fixed]:
+def fix(tree: Tree, paths: Sequence[str] | None, repairs: Repairs) -> Iterator[Fixed]:
     """Each file that ``paths`` (files or folders, from the root) name, one by one; None: all."""
     for path in _files(tree, paths):
         try:
@@ -75,21 +75,30 @@ def _mend(data: bytes, path: str, repairs: Repairs) -> Mended:
     return mend_attribution(data, path)
 
 
-def _files(tree: WorkTree, paths: Sequence[str] | None) -> list[str]:
+def _files(tree: Tree, paths: Sequence[str] | None) -> list[str]:
     """The files to look at, sorted; a named one even where the tree does not show it."""
     wanted = [posixpath.normpath(path) for path in paths] if paths is not None else ["."]
-    found = {path for path in wanted if is_fixable(path) and not (tree.root / path).is_dir()}
+    found = {path for path in wanted if is_fixable(path) and not _is_dir(tree, path)}
     for path in wanted:
         below = ROOTS if path == "." else [path]
         found.update(file for top in below for file in tree.files(top) if is_fixable(file))
     return sorted(found)
 
 
-def _read(tree: WorkTree, path: str) -> bytes:
+def _is_dir(tree: Tree, path: str) -> bool:
+    return isinstance(tree, WorkTree) and (tree.root / path).is_dir()
+
+
+def _read(tree: Tree, path: str) -> bytes:
+    most = MAX_KILOBYTES * 1024
     try:
-        if (tree.root / path).lstat().st_size > MAX_KILOBYTES * 1024:
+        # On disk the size is known before anything is read.
+        if isinstance(tree, WorkTree) and (tree.root / path).lstat().st_size > most:
             raise GraftError(f"The file is larger than {MAX_KILOBYTES} kB.")
-        return tree.read(path)
+        data = tree.read(path)
+        if len(data) > most:
+            raise GraftError(f"The file is larger than {MAX_KILOBYTES} kB.")
+        return data
     except OSError as error:
         # The tree has no errno for what is there and is none of its files.
         reason = error.strerror or "it is no regular file of the taxonomy, perhaps a symlink"
