@@ -53,17 +53,18 @@ setup-all: .venv/.all .venv/.browser
 	$(PIP) --quiet --editable '.[pipelines,test,dev]'
 	@touch $@
 
-# What the slow tests of the HTML report need: a Chromium with its driver, and axe, which looks for what
-# shuts people out. Another system's packages are left to its owner; the tests then say what is missing.
+# What slow tests need: shellcheck; for the HTML report a Chromium with its driver, and axe, which looks
+# for what shuts people out. Another system's packages are left to its owner; the tests then say what is missing.
 .venv/.browser: .venv/.pipelines
 	@command -v apt-get >/dev/null || exit 0; \
 	  missing=$$(command -v chromium google-chrome chromium-browser | grep -q . || echo chromium; \
-	    command -v chromedriver >/dev/null || echo chromium-driver; command -v npm >/dev/null || echo npm); \
+	    command -v chromedriver >/dev/null || echo chromium-driver; command -v npm >/dev/null || echo npm; \
+	    command -v shellcheck >/dev/null || echo shellcheck); \
 	  test -z "$$missing" || { \
-	    echo "Installing for the tests of the report:" $$missing; \
+	    echo "Installing for the slow tests:" $$missing; \
 	    sudo=$$(test "$$(id -u)" = 0 || echo sudo); \
 	    $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends $$missing; } || \
-	    echo "They could not be installed; the slow tests of the report will fail." >&2
+	    echo "They could not be installed; slow tests will fail." >&2
 	@npm install --silent --no-save --prefix .venv/axe axe-core@4.14.1 || \
 	  echo "axe could not be installed; the slow tests of the report will fail." >&2
 	@touch $@

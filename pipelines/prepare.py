@@ -12,7 +12,7 @@ from datetime import date
 from pipelines.job import Job, Say
 from pipelines.plan import first_plan, make_plan, rebase_plan
 from pipelines.recipe import Recipe, load_recipe
-from pipelines.records import Plan
+from pipelines.records import Plan, Waiting
 from pipelines.situation import (
     Options,
     Situation,
@@ -59,6 +59,15 @@ def rebuild(now: Situation, recipe: Recipe, decided: Plan, stale: Collection[str
     seen their ``stale`` content. What waited still waits."""
     assert now.past is not None, "only a release can hold stale content"
     return replace(make_plan(decided.wanted, now.past, recipe, stale), waiting=decided.waiting)
+
+
+def hold(
+    options: Options, now: Situation, recipe: Recipe, decided: Plan, later: tuple[Waiting, ...]
+) -> Plan:
+    """What ``decided`` becomes where some of its leaves wait; what waited still waits."""
+    job = make_job(options, now, recipe, decided, lambda line: None)
+    less = _decide(now, without(job, decided.wanted, later), recipe, None)
+    return replace(less, waiting=(*decided.waiting, *later))
 
 
 def planned(options: Options) -> Job:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from pipelines.artifacts import (
 )
 from pipelines.backends import open_backend
 from pipelines.bundle import assemble, report_input
+from pipelines.culprits import search
 from pipelines.documents import Library, documents
 from pipelines.evaluate import Answerer, Judge, evaluate, read_evaluation
 from pipelines.evaluate.leaks import Seen
@@ -41,7 +42,7 @@ from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.generate.released import drop_vetoed
 from pipelines.job import Job, Say
-from pipelines.prepare import at_base, decide, make_job, plan, rebuild
+from pipelines.prepare import at_base, decide, hold, make_job, plan, rebuild
 from pipelines.recipe import Recipe
 from pipelines.records import (
     Evaluation,
@@ -50,6 +51,7 @@ from pipelines.records import (
     Message,
     Plan,
     Role,
+    Waiting,
 )
 from pipelines.release.manifest import read_manifest
 from pipelines.report import html, markdown
@@ -113,6 +115,30 @@ def _follow(options: Options, now: Situation, recipe: Recipe, decided: Plan, say
         say("run: an edit did not take; it is learnt anew from weights that never saw it otherwise")
         decided = rebuild(now, recipe, decided, outcome.stale)
         outcome = _do(options, now, recipe, decided, say)
+    if not outcome.accepted and options.search and now.past and len(decided.learn) > 1:
+        return _without_culprits(options, now, recipe, decided, say)
+    return outcome
+
+
+def _without_culprits(
+    options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say
+) -> Outcome:
+    """Find by halves what made the model worse, and release the rest; a trial that was fine is not done
+    twice, since the same leaves are the same run."""
+
+    def fine(some: Sequence[str]) -> bool:
+        others = tuple(
+            Waiting(leaf, "not in this trial") for leaf in decided.learn if leaf not in some
+        )
+        say(f"search: {len(some)} of {len(decided.learn)} leaves")
+        trial = hold(options, now, recipe, decided, others)
+        return _do(replace(options, until="report"), now, recipe, trial, say).accepted
+
+    held = search(decided.learn, fine, options.search)
+    outcome = _do(options, now, recipe, hold(options, now, recipe, decided, held), say)
+    if outcome.directory is not None:
+        told = [{"leaf": wait.leaf, "reason": wait.reason} for wait in held]
+        write_atomic(outcome.directory / "culprits.json", pretty_json({"culprits": told}))
     return outcome
 
 

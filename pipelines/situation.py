@@ -36,8 +36,9 @@ class Options:
 
     ``policy`` is graft.yaml's: where documents may be fetched from. ``vetoes`` are rows that may not
     be taught. ``until`` is the last stage to be done; None does them all, and releases. ``head`` is the
-    commit whose leaves are read, None the one that is checked out: all else is the work tree's. ``today``
-    dates what is released.
+    commit whose leaves are read, None the one that is checked out: all else is the work tree's.
+    ``search``: how many runs more may go into finding leaves that made the model worse. ``today`` dates
+    what is released.
     """
 
     taxonomy: Path
@@ -50,6 +51,7 @@ class Options:
     until: Until | None = None
     vetoes: Vetoes = field(default_factory=Vetoes)
     head: str | None = None
+    search: int = 0
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 

@@ -104,6 +104,7 @@ def options(args: argparse.Namespace) -> Options:
         recipe=getattr(args, "recipe", "tiny"),
         base=getattr(args, "base", None),
         head=getattr(args, "head", None),
+        search=getattr(args, "search", 0),
         target=args.target or TARGET,
         runs=getattr(args, "run", None) or Path("runs"),
         cache=cache(),

@@ -20,6 +20,14 @@ HELP = "generate, train, evaluate, report and release what changed"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     run_options(parser)
+    parser.add_argument(
+        "--search",
+        type=int,
+        default=0,
+        metavar="RUNS",
+        help="where the model got worse: find by halves, in so many runs more, the leaves that did it, "
+        "and release the rest (default: 0)",
+    )
 
 
 def run_options(parser: argparse.ArgumentParser) -> None:
