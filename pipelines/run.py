@@ -52,7 +52,7 @@ from pipelines.records import (
     Role,
 )
 from pipelines.release.manifest import read_manifest
-from pipelines.report import html, markdown
+from pipelines.report import write_report
 from pipelines.situation import (
     Options,
     Situation,
@@ -62,7 +62,7 @@ from pipelines.training import train
 
 TRAIN_VERSION = 2
 EVALUATE_VERSION = 2
-REPORT_VERSION = 2
+REPORT_VERSION = 3
 RELEASE_VERSION = 1
 
 # By content hash: conversations, and what is kept of a leaf's data.
@@ -316,8 +316,7 @@ def _report(job: Job, evaluation: Evaluation, new: Rows, seconds: float) -> None
         return
     told = report_input(job, evaluation, {h: len(rows) for h, rows in new.items()}, seconds)
     with stage(place, inputs=inputs, version=REPORT_VERSION) as out:
-        (out / "report.md").write_text(markdown(told), encoding="utf-8")
-        (out / "report.html").write_text(html(told), encoding="utf-8")
+        write_report(told, out)
     job.say(f"report: {place / 'report.html'}")
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipelines.records import Evaluation, ItemResult, LeafScore, Pooled, ProbeResult
-from pipelines.report.escape import clean, shorten
 from pipelines.report.inputs import ReportInput
 
 MINUS = "\N{MINUS SIGN}"
@@ -82,11 +81,6 @@ def flip_word(result: ItemResult) -> str:
     return {1: "won", -1: "lost", 0: "same"}[flipped(result)]
 
 
-def shown(text: str, limit: int) -> str:
-    """Clean text of at most ``limit`` characters; not yet escaped."""
-    return shorten(clean(text), limit)
-
-
 def asked_by(result: ItemResult) -> str:
     return "asked by the teacher" if result.item.synthetic else "asked"
 
@@ -102,10 +96,11 @@ def items_in_order(items: Iterable[ItemResult]) -> list[ItemResult]:
     return sorted(items, key=key)
 
 
-def counts(items: Iterable[ItemResult], role: str) -> tuple[int, int, int]:
-    """Wins, ties and losses in exact match among the items that count."""
+def wins(items: Iterable[ItemResult], role: str) -> str:
+    """How exact match went among the items that count."""
     flips = [flipped(one) for one in items if one.item.role == role and not one.item.leaked]
-    return flips.count(1), flips.count(0), flips.count(-1)
+    won, same, lost = (flips.count(flip) for flip in (1, 0, -1))
+    return f"Exact match: {won} won, {same} the same, {lost} lost."
 
 
 def corrections(report: ReportInput) -> Table:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from pipelines.evaluate.verdict import judge
-from pipelines.report import markdown
-from pipelines.report.markdown import BUDGET, bar
+from pipelines.records import Judged, Tally
+from pipelines.report import html, markdown, scores, summary
+from pipelines.report.markdown import BUDGET, SUMMARY_BUDGET, bar
 from pipelines.report.view import DEMONSTRATION
 from tests.report.support import build
 from tests.report.test_escape import rendered
@@ -110,3 +111,38 @@ def test_an_empty_evaluation_still_makes_a_report() -> None:
 )
 def test_bars(value: float, shown: str) -> None:
     assert bar(value) == shown
+
+
+def test_the_summary_of_a_job_says_more_and_has_a_budget_of_its_own() -> None:
+    report = build(panel=300, items=200)
+    assert re.search(r"… and \d+ more leaves\.", markdown(report))
+    told = summary(report)
+    assert not re.search(r"… and \d+ more leaves\.", told)
+    assert len(told.encode()) > BUDGET
+    items = [replace(one, candidate=f"{one.item.id} {'ü' * 3000}") for one in report.items]
+    longest = summary(replace(report, items=[*items] * 3))
+    assert len(longest.encode()) <= SUMMARY_BUDGET
+    assert rendered(longest).found.count("pre") > 2
+
+
+def test_every_metric_of_the_evaluation_has_a_row_and_a_column() -> None:
+    report = build()
+    assert scores.metrics(report.evaluation) == ["token_f1", "exact_match", "rouge_l"]
+    with_numbers = replace(report.evaluation.leaves[0].candidate, numeric_match=0.25)
+    leaf = replace(report.evaluation.leaves[0], candidate=with_numbers)
+    evaluation = replace(report.evaluation, leaves=(leaf, *report.evaluation.leaves[1:]))
+    for form in (markdown, summary, html):
+        told = form(replace(report, evaluation=evaluation))
+        for name in ("Token F1", "Exact match", "ROUGE-L", "Numeric match"):
+            assert name in told
+        assert "none → 0.25" in told
+
+
+def test_a_judge_is_told_of_and_so_is_that_there_was_none() -> None:
+    tally = Tally(18, 2, 3, 1, 1)
+    judged = replace(build().evaluation, judge=Judged("judge @x", tally, tally, 16, 0.75))
+    for form in (markdown, html):
+        assert "No judge model was asked" in form(build())
+        told = form(replace(build(), evaluation=judged))
+        assert "0.75 on 16 pairs" in told
+        assert "Of these unsure" in told
