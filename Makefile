@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-all test test-all check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights clean
+.PHONY: help setup setup-all test test-all check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights bench-report clean
 
 help:
 	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
@@ -29,6 +29,7 @@ help:
 	@echo "make bench-generate  what generation costs, beside three peers in environments of their own"
 	@echo "make bench-nights    twenty nights of runs beside one joint run; some 20 minutes"
 	@echo "make bench-train  what training costs, beside transformers and TRL; bench-flat: one leaf over many"
+	@echo "make bench-report  what the report of a large exam weighs, and how long a browser takes to open it"
 	@echo "make setup      install what the pipelines need; setup-all: tests, linters and what slow tests need"
 	@echo "make clean      remove .venv, caches, build products and runs/demo; runs and releases stay"
 
@@ -110,6 +111,9 @@ bench-train: .venv/.all
 
 bench-flat: .venv/.all
 	$(BIN)/python benchmarks/flat.py
+
+bench-report: .venv/.all .venv/.browser
+	$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf .venv build dist runs/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -16,6 +16,7 @@ STEP, BAR = 30, 8
 ENDS = ("kept", "duplicate", "filtered", "unparsed", "failed")
 LEDGER_STEPS, RELEASES, LEAVES = 60, 8, 30
 CELL, MAP_ROW, MAP_TOP = 40, 36, 20
+BESIDE, LETTER = 190, 6  # the least room for a label beside its cells; the width of a letter
 LEVELS = (-0.5, -0.25, -0.1, -0.02, 0.02, 0.1, 1.01)  # what is below the n-th is of class heat-n
 HEIGHT = 110
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -28,8 +29,8 @@ def ledger_plot(ledger: Json) -> Chart:
     """One bar a step, as long as what came out of it, in the parts that it went to."""
     steps = list(ledger["steps"])[:LEDGER_STEPS]
     most = max((_total(step) for step in steps), default=0) or 1
-    groups = []
-    for index, step in enumerate(steps):
+    groups = [Group(tuple(_legend()))]
+    for index, step in enumerate(steps, 1):
         y = STEP * index
         name = f"{one_line(str(step['flow']))}: {one_line(str(step['step']))}"
         counts = f"{step['in']} → {step['kept']}"
@@ -39,8 +40,18 @@ def ledger_plot(ledger: Json) -> Chart:
             *_bars(step, y + 18, most),
         )
         groups.append(Group(marks, f"{name} {counts}"))
-    told = "; ".join(group.told for group in groups)
-    return Chart("ledger", "From seeds to kept rows", told, STEP * len(steps) + 4, tuple(groups))
+    told = "; ".join(group.told for group in groups[1:])
+    height = STEP * len(groups) + 4
+    return Chart("ledger", "From seeds to kept rows", told, height, tuple(groups))
+
+
+def _legend() -> list[Mark]:
+    """What each colour stands for."""
+    marks = []
+    for at, end in enumerate(ENDS):
+        x = LEFT + at * (RIGHT - LEFT) / len(ENDS)
+        marks += [mark("rect", end, x=x, y=6, width=8, height=8), words("axis", x + 12, 14, end)]
+    return marks
 
 
 def _total(step: Json) -> int:
@@ -119,16 +130,19 @@ def heat_map(history: Sequence[ReleaseScores]) -> Chart:
     rows = {leaf: cells[-RELEASES:] for leaf, cells in forgetting(history).items()}
     rows = {leaf: cells for leaf, cells in rows.items() if any(cells)}
     start = RIGHT - CELL * len(recent)
+    # With few releases a label stands beside its cells, else above them.
+    above = 14 if start < BESIDE else 0
+    row, letters = MAP_ROW - 14 + above, 56 if above else (start - LEFT) // LETTER - 1
     groups = [Group(tuple(_names(recent, start)))]
     for index, leaf in enumerate(list(rows)[:LEAVES]):
-        y = MAP_TOP + MAP_ROW * index
-        marks = [words("label", LEFT, y + 10, end_of(leaf, 56))]
+        y = MAP_TOP + row * index
+        marks = [words("label", LEFT, y + (10 if above else 13), end_of(leaf, letters))]
         for column, cell in enumerate(rows[leaf]):
-            marks += _cell(cell, start + CELL * column, y + 14)
+            marks += _cell(cell, start + CELL * column, y + above)
         scores = " ".join(f"{cell[0]:.2f}" if cell else "–" for cell in rows[leaf])
         groups.append(Group(tuple(marks), f"{one_line(leaf)} {scores}"))
     told = "; ".join(group.told for group in groups[1:])
-    height = MAP_TOP + MAP_ROW * (len(groups) - 1)
+    height = MAP_TOP + row * (len(groups) - 1)
     if len(rows) > LEAVES:
         more = f"{len(rows) - LEAVES} more leaves: graft log --scores"
         groups.append(Group((words("axis", LEFT, height + 12, more),)))

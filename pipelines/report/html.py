@@ -43,6 +43,7 @@ POLICY = (
     "form-action 'none'"
 )
 BUDGET = 5_000_000  # bytes
+MANY = 3000  # items from which on the transcripts wait until they are wanted
 PANEL_ROWS = 40  # of the plot; the table below it has every leaf
 
 
@@ -66,9 +67,10 @@ def html(report: ReportInput) -> str:
     page = environment().get_template("report.html")
     rows = environment().get_template("transcripts.jinja")
     told = _told(report)
+    given = {"columns": COLUMNS, "waiting": len(report.items) > MANY}
     source = ""
     for amount in AMOUNTS:
-        written = Markup(rows.render(leaves=transcripts(report, amount), columns=COLUMNS))
+        written = Markup(rows.render(given, leaves=transcripts(report, amount)))
         source = page.render(told, transcripts=written if report.items else "")
         if len(source.encode()) <= BUDGET:
             break

@@ -44,7 +44,7 @@ def loss_plot(losses: Sequence[float]) -> Chart:
     bottom = TOP + LOSS_HEIGHT
     marks = (
         line("grid", (LEFT, bottom), (RIGHT, bottom)),
-        words("axis", LEFT, TOP, f"{most:.2f}"),
+        words("axis", LEFT, TOP - 3, f"{most:.2f}"),
         words("axis", LEFT, bottom + 16, "1"),
         words("axis", RIGHT, bottom + 16, str(len(losses)), "end"),
         mark("polyline", "loss", points=points),
