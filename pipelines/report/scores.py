@@ -54,13 +54,13 @@ def pooled(evaluation: Evaluation) -> Table:
                 (
                     metric_name(metric),
                     name,
-                    *sizes,
                     *(_shown(arm, metric) for arm in arms(pool)),
                     f"{difference}{interval}",
+                    *sizes,
                     view.p_text(pool.p_value) if tested else "",
                 )
             )
-    header = ("Score", "Leaves", "Items", "Clusters", *ARMS, "Difference", "p")
+    header = ("Score", "Leaves", *ARMS, "Difference", "Items", "Clusters", "p")
     return Table("Together", header, tuple(rows), 2)
 
 
@@ -99,9 +99,7 @@ def other_scores(evaluation: Evaluation, leaves: Sequence[LeafScore], title: str
 def judge_table(evaluation: Evaluation) -> Table:
     """What a judge model said of pairs of answers; no row where none was asked."""
     told = evaluation.judge
-    tallies = (
-        (("Changed leaves", told.changed), ("Panel of old leaves", told.panel)) if told else ()
-    )
+    tallies = (("changed", told.changed), ("earlier", told.panel)) if told else ()
     rows = tuple((name, *_counts(tally)) for name, tally in tallies)
     header = ("Leaves", "Better", "Worse", "Tie", "Of these unsure", "No answer")
     return Table("A judge's word on the candidate's answers", header, rows)

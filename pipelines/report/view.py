@@ -66,7 +66,7 @@ def leaves_of(evaluation: Evaluation, role: str) -> list[LeafScore]:
 
 
 def pools(evaluation: Evaluation) -> list[tuple[str, Pooled]]:
-    both = (("Changed leaves", evaluation.changed), ("Panel of old leaves", evaluation.panel))
+    both = (("changed", evaluation.changed), ("earlier", evaluation.panel))
     return [(name, pooled) for name, pooled in both if pooled]
 
 

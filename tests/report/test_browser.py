@@ -61,7 +61,10 @@ def open_all(browser: webdriver.Chrome) -> None:
 
 
 def shown_rows(browser: webdriver.Chrome) -> int:
-    script = "return [...document.querySelectorAll('table.items tbody tr')].filter(r => !r.hidden).length"
+    script = (
+        "return [...document.querySelectorAll('details.leaf:not([hidden]) table.items tbody tr')]"
+        ".filter((row) => !row.hidden).length"
+    )
     return int(browser.execute_script(script))
 
 

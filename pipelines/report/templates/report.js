@@ -1,5 +1,5 @@
 // Filters and search over the transcripts; the page says all without it, and nothing is fetched.
-// The tables of a large exam wait in <noscript>, as text, until somebody wants to see them.
+// The tables of a large exam wait in noscript, as text, until somebody wants to see them.
 "use strict";
 (() => {
   const form = document.getElementById("filters");
