@@ -46,6 +46,8 @@ def pooled(evaluation: Evaluation) -> Table:
     rows = []
     for name, pool in view.pools(evaluation):
         for metric in metrics(evaluation):
+            if all(getattr(arm, metric) is None for arm in arms(pool)):
+                continue
             tested = metric == DECIDES
             sizes = (str(pool.items), str(pool.clusters)) if tested else ("", "")
             interval = f" ({view.bounds(pool.interval)})" if tested else ""

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pipelines.artifacts import compact_json
-from pipelines.cli import main
+from pipelines.cli import main, stages
 from pipelines.errors import GraftError
 from pipelines.records import Judged, Tally
 from pipelines.report import FORMS, ReportInput, files, read_report, write_report
@@ -50,6 +50,11 @@ def test_the_schema_stands_alone() -> None:
     schema = json.loads((ROOT / "schema" / "report.json").read_bytes())
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(json.loads(compact_json(judged(build()))))
+
+
+def test_the_command_line_knows_every_form() -> None:
+    """It names them itself, so that its help starts without the report."""
+    assert stages.FORMS == tuple(FORMS)
 
 
 def test_every_form_is_made_from_the_file(
