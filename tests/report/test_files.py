@@ -54,7 +54,7 @@ def test_the_schema_stands_alone() -> None:
 
 def test_the_command_line_knows_every_form() -> None:
     """It names them itself, so that its help starts without the report."""
-    assert stages.FORMS == tuple(FORMS)
+    assert tuple(FORMS) == stages.FORMS
 
 
 def test_every_form_is_made_from_the_file(
