@@ -95,14 +95,15 @@ def test_a_plain_path_never_leaves_its_directory(path: str) -> None:
 
 
 @given(st.lists(st.dates(date(2000, 1, 1), date(2099, 12, 31)), max_size=30))
-def test_tags_are_new_and_sort_by_day(days: list[date]) -> None:
+def test_tags_are_new_and_sort_as_they_came(days: list[date]) -> None:
     taken: list[str] = []
     for day in days:
         tag = next_tag(day, taken)
         assert tag not in taken
         taken.append(tag)
-    ordered = sorted(taken, key=tag_order)
-    assert [tag[1:11] for tag in ordered] == [f"{day:%Y.%m.%d}" for day in sorted(days)]
+    assert taken == sorted(taken, key=tag_order)
+    latest = [f"{max(days[:count]):%Y.%m.%d}" for count in range(1, len(days) + 1)]
+    assert [tag[1:11] for tag in taken] == latest
 
 
 # --- ancestry --------------------------------------------------------------------------------
