@@ -23,6 +23,8 @@ def main(repository: str, built: str, manifest: str, cache: str) -> None:
     hub_repository.WAITS = (0.01,) * 4
     record = read_manifest(Path(manifest).read_bytes(), manifest)
     target = open_target(f"hub:{repository}", Path(cache))
+    for blob in Path(cache).rglob("blobs/*"):
+        target.put_blob(blob.read_bytes())  # as a run does before it publishes
     print(os.getpid(), flush=True)
     sys.stdin.readline()
     try:
