@@ -38,6 +38,14 @@ class Loading:
     adapter_options: Mapping[str, str]
 
 
+def from_folder(manifest: Manifest) -> Loading:
+    """How a release is loaded from its own folder, where bases lie beside it."""
+    model, where = manifest.base_model, "From this folder"
+    if model.on_hub:
+        return Loading(where, model.id, {"revision": model.revision}, "adapter", {})
+    return Loading(where, f"../bases/{model.revision}", {}, "adapter", {})
+
+
 class Target(Protocol):
     """A place that holds releases.
 

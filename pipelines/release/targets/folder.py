@@ -46,7 +46,7 @@ from pipelines.release.manifest import (
     read_manifest,
     tag_order,
 )
-from pipelines.release.targets import Loading, Tombstone
+from pipelines.release.targets import Loading, Tombstone, from_folder
 from pipelines.release.targets.checks import publishable, refuse, refuse_withdrawn, standing
 from pipelines.release.verify import unsafe_files, wrong_files
 
@@ -219,11 +219,7 @@ class FolderTarget:
             write_atomic(self.root / "HEAD", f"{tag}\n".encode())
 
     def loading(self, manifest: Manifest) -> Loading:
-        model = manifest.base_model
-        if model.on_hub:
-            pinned = {"revision": model.revision}
-            return Loading("From this folder", model.id, pinned, "adapter", {})
-        return Loading("From this folder", f"../bases/{model.revision}", {}, "adapter", {})
+        return from_folder(manifest)
 
     # --- withdrawing ---
 

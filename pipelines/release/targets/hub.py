@@ -21,7 +21,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from pipelines.artifacts import pretty_json, sha256, tree_digests, write_atomic
+from pipelines.artifacts import digest, pretty_json, sha256, tree_digests, write_atomic
 from pipelines.errors import ReleaseError
 from pipelines.records import DataSource, Manifest
 from pipelines.release.manifest import (
@@ -38,7 +38,7 @@ from pipelines.release.targets.folder import FolderTarget, beside, settle
 from pipelines.release.targets.hub_repository import NEVER_MOVE, Held, HubRepository, Local
 from pipelines.release.verify import wrong_files
 
-NAME = re.compile(r"[\w.-]{1,96}/[\w.-]{1,90}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,89}", re.ASCII)
 TURNS = 6  # a turn is lost where somebody else committed meanwhile, or an answer was
 STAGING = re.compile(rf"staging/({TAG.pattern})-[0-9a-f]{{12}}", re.ASCII)
 TOMBSTONES = "tombstones.json"
@@ -69,7 +69,7 @@ class HubTarget:
         self._pending: set[str] = set()  # stored here, and on the Hub with the release
         self._blobs: dict[str, Held] | None = None
         self._manifests: dict[str, Manifest | None] = {}
-        self._sound: set[str] = set()
+        self._sound: set[str] = set()  # commits and bases that were verified here
         self._commits: dict[str, str] = {}
 
     # --- reading ---
@@ -166,7 +166,10 @@ class HubTarget:
 
     def base(self, revision: str) -> Path:
         with contextlib.suppress(ReleaseError):
-            return self._local.base(revision)
+            here = self._local.base(revision)
+            if revision in self._sound or digest(tree_digests(here)) == revision:
+                self._sound.add(revision)
+                return here
         for tag in reversed(self.tags()):
             if SHA256.fullmatch(revision) and self.manifest(tag).base_model.revision == revision:
                 self._fetch_base(self._commit_of(tag), revision)

@@ -1,0 +1,149 @@
+"""The Hub as a target: tokens, a cache that is damaged, what it says where the Hub is not as it should be."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.artifacts import digest, sha256, tree_digests
+from pipelines.errors import ReleaseError
+from pipelines.records import BaseModel
+from pipelines.release.targets import Target, open_target
+from pipelines.release.targets.hub_repository import HubRepository
+from pipelines.release.verify import verify
+from tests.release.builders import build, rows, write
+from tests.support.hub import Hub, hub, used
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with hub(tmp_path / "hub") as found:
+        used(found, monkeypatch, tmp_path / "home")
+        yield found
+
+
+def target(tmp_path: Path) -> Target:
+    return open_target("hub:me/model", tmp_path / "cache")
+
+
+def publish(tmp_path: Path) -> str:
+    found = target(tmp_path)
+    write(tmp_path / "base" / "config.json", "{}")
+    write(tmp_path / "base" / "model.safetensors", "weights")
+    base = BaseModel("graft-tiny", digest(tree_digests(tmp_path / "base")))
+    found.put_base(base.revision, tmp_path / "base")
+    record = build(tmp_path / "first", found)
+    return found.publish(tmp_path / "first", dataclasses.replace(record, base_model=base))
+
+
+@pytest.mark.parametrize("name", ["model", "me/", "me/mo/del", "../x", "me/m odel"])
+def test_a_name_that_is_none(name: str) -> None:
+    with pytest.raises(ReleaseError, match="names no repository of the Hub; write hub:OWNER/NAME"):
+        open_target(f"hub:{name}")
+
+
+@pytest.mark.parametrize("token", ["", "hf_reader"])
+def test_a_token_that_may_not_write(
+    stand_in: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", token)
+    stand_in.tokens["hf_reader"] = "models/someone/else"
+    with pytest.raises(ReleaseError, match=r"does not let this token make it: the model me/model"):
+        publish(tmp_path)
+    assert target(tmp_path).head() is None
+
+
+def test_a_trusted_publisher_needs_no_secret(
+    stand_in: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each repository gets the token that is its own; the two exist already, as the Hub wants it then."""
+    publish(tmp_path)
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setenv("HF_OIDC_RESOURCE", "me/model")
+    monkeypatch.setenv("HF_OIDC_ID_TOKEN", "a-workflow")
+    second = build(
+        tmp_path / "second", target(tmp_path), "v2026.01.02", leaves={"a": "b"},
+        previous="v2026.01.01",
+    )  # fmt: skip
+    found = target(tmp_path)
+    found.put_blob(rows("a", "b"))
+    assert found.publish(tmp_path / "second", second) == "v2026.01.02"
+    given = {scope for token, scope in stand_in.tokens.items() if token != "hf_writer"}
+    assert given == {"models/me/model", "datasets/me/model-data"}
+
+
+def test_what_is_damaged_in_the_cache_is_fetched_again(stand_in: Hub, tmp_path: Path) -> None:
+    tag = publish(tmp_path)
+    found = target(tmp_path)
+    found.directory(tag)
+    blob = sha256(rows("knowledge/danube", "a river"))
+    for path in (tmp_path / "cache").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"spoilt")
+    again = target(tmp_path)
+    assert again.read_blob(blob) == rows("knowledge/danube", "a river")
+    assert verify(again, tag) == []
+    assert sorted(path.name for path in (tmp_path / "cache").rglob(".*.*")) == []
+
+
+def test_what_is_in_the_cache_needs_few_requests(stand_in: Hub, tmp_path: Path) -> None:
+    tag = publish(tmp_path)
+    assert verify(target(tmp_path), tag) == []
+    before = len(stand_in.asked)
+    assert verify(target(tmp_path), tag) == []
+    asked = stand_in.asked[before:]
+    assert not [path for _, path in asked if "/resolve/" in path], asked
+
+
+def test_a_release_that_does_not_hold_what_its_manifest_names(
+    stand_in: Hub, tmp_path: Path
+) -> None:
+    tag = publish(tmp_path)
+    stand_in.store.commit("models/me/model", "main", None, {"README.md": b"changed"}, "by hand")
+    commit = stand_in.store.resolve("models/me/model", "main")
+    stand_in.store.drop_ref("models/me/model", f"tags/{tag}")
+    stand_in.store.set_ref("models/me/model", f"tags/{tag}", commit)
+    elsewhere = open_target("hub:me/model", tmp_path / "elsewhere")
+    with pytest.raises(ReleaseError, match=r"v2026\.01\.01 of me/model is damaged: README\.md"):
+        elsewhere.directory(tag)
+
+
+def test_a_card_that_was_changed_by_hand_is_mended_by_the_next_release(
+    stand_in: Hub, tmp_path: Path
+) -> None:
+    publish(tmp_path)
+    stand_in.store.commit("models/me/model", "main", None, {"note.txt": b"hello"}, "by hand")
+    found = target(tmp_path)
+    second = build(
+        tmp_path / "second", found, "v2026.01.02", leaves={"a": "b"}, previous="v2026.01.01"
+    )
+    assert found.publish(tmp_path / "second", second) == "v2026.01.02"
+    assert verify(open_target("hub:me/model", tmp_path / "elsewhere"), "v2026.01.02") == []
+
+
+def test_a_tree_of_many_pages(stand_in: Hub) -> None:
+    files = {f"blobs/{number:02}/{number}.jsonl": b"%d" % number for number in range(1200)}
+    commit = stand_in.seed("datasets/me/model-data", files)
+    assert HubRepository("me/model-data", "dataset").files(commit).keys() == files.keys()
+    assert len([path for _, path in stand_in.asked if "/tree/" in path]) == 3
+
+
+def test_tombstones_that_cannot_be_read(stand_in: Hub, tmp_path: Path) -> None:
+    stand_in.seed("datasets/me/model-data", {"tombstones.json": json.dumps({"a": 1}).encode()})
+    with pytest.raises(ReleaseError, match=r"tombstones\.json of me/model-data cannot be read"):
+        target(tmp_path).tombstones()
+
+
+def test_a_hub_that_does_not_answer_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hub(tmp_path / "hub") as stand_in:
+        used(stand_in, monkeypatch, tmp_path / "home")
+    with pytest.raises(
+        ReleaseError, match=r"The model me/model of the Hub: cannot read its refs: "
+    ):
+        target(tmp_path).head()
