@@ -16,7 +16,7 @@ from pathlib import Path
 from pipelines.artifacts import digest, file_digest, pretty_json, tree_digests
 from pipelines.evaluate import read_evaluation
 from pipelines.history import history, now
-from pipelines.job import COST, Job
+from pipelines.job import COST, Job, Say
 from pipelines.leaves import leaf_to_json
 from pipelines.records import (
     Evaluation,
@@ -139,8 +139,8 @@ def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], out
     (out / MANIFEST).write_bytes(pretty_json(manifest))
 
 
-def tag_taxonomy(now: Situation, tag: str) -> str:
-    """Give the commit that was released the annotated tag ``model/<tag>``; what there is to say of it.
+def tag_taxonomy(now: Situation, tag: str, say: Say) -> None:
+    """Give the commit that was released the annotated tag ``model/<tag>``, unless it has it.
 
     Its message holds the digest of the manifest, so that who trusts the taxonomy's repository can tell the
     release that follows from it. It is never pushed from here.
@@ -149,9 +149,11 @@ def tag_taxonomy(now: Situation, tag: str) -> str:
     held = file_digest(now.target.directory(tag) / MANIFEST).sha256
     day = datetime.fromisoformat(manifest.created[:10]).replace(tzinfo=UTC)
     message = f"Release {tag}\n\nmanifest.json: sha256:{held}\n"
-    return now.repository.annotate(
+    told = now.repository.annotate(
         f"model/{tag}", manifest.taxonomy_commit, message, int(day.timestamp())
     )
+    if told:
+        say(f"release: {told}")
 
 
 def _manifest(

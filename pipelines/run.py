@@ -124,7 +124,7 @@ def _do(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Sa
         return _carry_out(options, now, recipe, decided, say)
     made = _made(options.runs, decided.previous)
     if made is not None and decided.previous is not None:
-        say(f"release: {tag_taxonomy(now, decided.previous)}")  # which a kill may have left out
+        tag_taxonomy(now, decided.previous, say)  # which a kill may have left out
     evaluation = read_evaluation(made / "evaluation")[0] if made else None
     return Outcome(decided, made, decided.previous, evaluation, True)
 
@@ -363,5 +363,5 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
             target.put_blob(job.asked_bytes(content_hash, made.asked_hash))
     tag = target.publish(place, manifest)
     job.say(f"release: {tag} in {job.options.target}")
-    job.say(f"release: {tag_taxonomy(job.now, tag)}")
+    tag_taxonomy(job.now, tag, job.say)
     return Outcome(job.plan, job.directory, tag, evaluation, True)

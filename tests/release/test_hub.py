@@ -52,9 +52,21 @@ def test_a_token_that_may_not_write(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", token)
     stand_in.tokens["hf_reader"] = "models/someone/else"
-    with pytest.raises(ReleaseError, match=r"does not let this token make it: the model me/model"):
+    with pytest.raises(ReleaseError, match=r"The Hub does not let this token .* Set HF_TOKEN"):
         publish(tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "hf_writer")
     assert target(tmp_path).head() is None
+
+
+def test_what_graft_makes_is_private(
+    stand_in: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path)
+    assert stand_in.store.private("models/me/model")
+    assert stand_in.store.private("datasets/me/model-data")
+    monkeypatch.setenv("HF_TOKEN", "")
+    with pytest.raises(ReleaseError, match="does not let this token read its refs"):
+        target(tmp_path).head()
 
 
 def test_a_trusted_publisher_needs_no_secret(

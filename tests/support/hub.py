@@ -3,11 +3,11 @@
     with hub(DIR) as stand_in: … HF_ENDPOINT=stand_in.url, HF_TOKEN=hf_writer …
     python -m tests.support.hub DIR        # for developers: says its address, serves until Ctrl-C
 
-Repositories of models and data sets are real bare Git repositories. Reading needs no token; writing needs
-``hf_writer``, or one that ``/oauth/token`` gave for that repository. Large files go to another host, as
-they do on the Hub, and their digests are verified. ``before`` and ``after`` may spoil a request: each gets
-its number, method and path, and returns the status to answer with instead, ``RESET``, or None. What is not
-here: Xet, multipart uploads, private repositories.
+Repositories of models and data sets are real bare Git repositories. Writing, and reading a private one,
+needs the token ``hf_writer``, or one that ``/oauth/token`` gave for that repository. Large files go to
+another host, as they do on the Hub, and their digests are verified. ``before`` and ``after`` may spoil a
+request: each gets its number, method and path, and returns the status to answer with instead, ``RESET``,
+or None. What is not here: Xet and multipart uploads.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def _create(hub: Hub, ask: Request) -> Answer:
     repo = f"{what.get('type', 'model')}s/{name}"
     _may_write(hub, ask, repo)
     shown = repo.removeprefix("models/")
-    if not hub.store.create(repo):
+    if not hub.store.create(repo, what.get("visibility") == "private"):
         return json_answer(
             {"error": "You already created this repo", "url": f"{hub.url}/{shown}"}, 409
         )
@@ -193,7 +193,14 @@ def _info(hub: Hub, ask: Request, repo: str, revision: str = "main") -> Answer:
     name = repo.split("/", 1)[1]
     siblings = [{"rfilename": path} for path in files]
     return json_answer(
-        {"_id": name, "id": name, "sha": commit, "private": False, "tags": [], "siblings": siblings}
+        {
+            "_id": name,
+            "id": name,
+            "sha": commit,
+            "private": hub.store.private(repo),
+            "tags": [],
+            "siblings": siblings,
+        }
     )
 
 
@@ -277,6 +284,11 @@ def _token(hub: Hub, ask: Request) -> Answer:
     return json_answer({"access_token": token, "token_type": "bearer", "expires_in": 3600})
 
 
+def _known(hub: Hub, ask: Request, repo: str) -> bool:
+    token = ask.headers.get("Authorization", "").removeprefix("Bearer ")
+    return token in hub.tokens and hub.tokens[token] in (None, repo)
+
+
 def _may_write(hub: Hub, ask: Request, repo: str) -> None:
     token = ask.headers.get("Authorization", "").removeprefix("Bearer ")
     if token not in hub.tokens:
@@ -313,9 +325,14 @@ def answer(hub: Hub, ask: Request) -> Answer:
             parts = {key: unquote(value) for key, value in found.groupdict().items() if value}
             if pattern.startswith(FILES) and not parts["repo"].startswith("datasets/"):
                 parts["repo"] = f"models/{parts['repo']}"
+            repo = parts.get("repo", "")
             try:
+                if hub.store.private(repo) and not _known(hub, ask, repo):
+                    raise Refused(404, "RepoNotFound")
                 return responder(hub, ask, **parts)
             except Refused as refused:
+                if refused.code == "RepoNotFound" and "Authorization" not in ask.headers:
+                    refused.status = 401  # the Hub does not tell a stranger which it is
                 said = {"X-Error-Code": refused.code, "X-Error-Message": refused.message}
                 return json_answer({"error": str(refused)}, refused.status, **said)
     return json_answer({"error": f"{ask.method} {ask.path} is not known to the stand-in"}, 501)

@@ -57,7 +57,7 @@ class Store:
         """``repo`` is ``models/OWNER/NAME`` or ``datasets/OWNER/NAME``."""
         return self.root / f"{repo}.git"
 
-    def create(self, repo: str) -> bool:
+    def create(self, repo: str, private: bool = False) -> bool:
         """Whether it is new; a new one has a commit on main, as on the Hub."""
         if self._place(repo).exists():
             return False
@@ -66,7 +66,12 @@ class Store:
         index.add(pygit2.IndexEntry(".gitattributes", git.create_blob(ATTRIBUTES), MODE))
         tree = index.write_tree(git)
         git.create_commit("refs/heads/main", AUTHOR, AUTHOR, "initial commit", tree, [])
+        if private:
+            (self._place(repo) / "private").touch()
         return True
+
+    def private(self, repo: str) -> bool:
+        return (self._place(repo) / "private").exists()
 
     def git(self, repo: str) -> pygit2.Repository:
         if not self._place(repo).exists():

@@ -96,7 +96,9 @@ class HubRepository:
 
             try:
                 found = api.list_repo_refs(self.name, repo_type=self.kind)
-            except RepositoryNotFoundError:
+            except RepositoryNotFoundError as error:
+                if error.response.status_code != 404:
+                    raise  # without a token a private one looks like none
                 return Refs({}, {})
             return Refs(
                 {ref.name: ref.target_commit for ref in found.branches},
@@ -161,10 +163,12 @@ class HubRepository:
     # --- writing ---
 
     def create(self) -> None:
-        """Make the repository where it is not there yet."""
+        """Make the repository where it is not there yet: private, for nobody shall publish by mistake."""
         self._do(
             "make it",
-            lambda api: api.create_repo(self.name, repo_type=self.kind, exist_ok=True),
+            lambda api: api.create_repo(
+                self.name, repo_type=self.kind, exist_ok=True, private=True
+            ),
         )
 
     def commit(
