@@ -250,12 +250,9 @@ class HubTarget:
     def _settle(self, known: Mapping[str, Local]) -> str:
         """The commit of main. A release there that lacks its tag gets it, once all of it is verified:
         against the files of this run (``known``), where it is of them, else by reading it."""
-        refs = self._model.refs()
-        if "main" not in refs.branches:
-            raise ReleaseError(f"{self.name} has no branch main; make one on the Hub.")
-        commit = refs.branches["main"]
+        commit = self._model.main()
         manifest = self._at(commit)
-        if manifest is not None and manifest.release not in refs.tags:
+        if manifest is not None and manifest.release not in self._model.refs().tags:
             if not known or any(_difference(self._model.files(commit), known)):
                 self._fetched(commit)
                 if SHA256.fullmatch(manifest.base_model.revision):
@@ -305,7 +302,7 @@ class HubTarget:
         }
         sent: dict[str, Local] = {}
         for _ in range(TURNS):
-            at = self._data.refs().branches["main"]
+            at = self._data.main()
             held = self._blobs = self._data.files(at)
             lacking = {sha for sha in hashes if sha and _blob(sha) not in held}
             sent |= {_blob(sha): _of(self._local.read_blob(sha)) for sha in lacking}
@@ -344,7 +341,7 @@ class HubTarget:
     def withdraw(self, leaf: str, content_hash: str, reason: str) -> None:
         self._data.create()
         for _ in range(TURNS):
-            at = self._data.refs().branches["main"]
+            at = self._data.main()
             known = self._tombstones(at)
             if any(stone.content_hash == content_hash for stone in known):
                 return

@@ -107,6 +107,13 @@ class HubRepository:
 
         return self._do("read its refs", ask)
 
+    def main(self) -> str:
+        """The commit of main, which every repository has."""
+        found = self.refs().branches.get("main")
+        if found is None:
+            raise ReleaseError(f"{self.name} has no branch main; make one on the Hub.")
+        return found
+
     def files(self, commit: str) -> dict[str, Held]:
         """Every file at a commit, the Hub's own left out."""
 
