@@ -111,6 +111,25 @@ def test_what_is_in_the_cache_needs_few_requests(stand_in: Hub, tmp_path: Path) 
     assert not [path for _, path in asked if "/resolve/" in path], asked
 
 
+def test_what_the_hub_holds_is_not_sent_again(stand_in: Hub, tmp_path: Path) -> None:
+    """Neither large files nor regular ones: the second commit brings what is new, and no more."""
+    publish(tmp_path)
+    found = target(tmp_path)
+    before = len(stand_in.asked)
+    leaves = {"knowledge/danube": "a river", "knowledge/rhine": "another"}
+    second = build(tmp_path / "second", found, "v2026.01.02", leaves=leaves, previous="v2026.01.01")
+    revision = found.manifest("v2026.01.01").base_model.revision
+    base = BaseModel("graft-tiny", revision)
+    record = dataclasses.replace(second, base_model=base)
+    found.publish(tmp_path / "second", record)
+    sent = [path for method, path in stand_in.asked[before:] if method == "PUT"]
+    assert sent == [f"/storage/{record.files['adapter/adapter_model.safetensors'].sha256}"]
+    again = len(stand_in.asked)
+    assert found.publish(tmp_path / "second", record) == "v2026.01.02"
+    written = [path for method, path in stand_in.asked[again:] if method != "GET"]
+    assert [path for path in written if path != "/api/repos/create"] == []
+
+
 def test_a_release_that_does_not_hold_what_its_manifest_names(
     stand_in: Hub, tmp_path: Path
 ) -> None:
