@@ -130,6 +130,22 @@ def test_what_the_hub_holds_is_not_sent_again(stand_in: Hub, tmp_path: Path) -> 
     assert [path for path in written if path != "/api/repos/create"] == []
 
 
+@pytest.mark.parametrize("many", [500, 1])
+def test_the_rows_of_a_release_come_together(
+    stand_in: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr("pipelines.release.targets.hub.MANY", many)
+    found = target(tmp_path)
+    leaves = {f"knowledge/{number}": str(number) for number in range(12)}
+    found.publish(tmp_path / "first", build(tmp_path / "first", found, leaves=leaves))
+    elsewhere = open_target("hub:me/model", tmp_path / "elsewhere")
+    before = len(stand_in.asked)
+    for leaf, text in leaves.items():
+        assert elsewhere.read_blob(sha256(rows(leaf, text))) == rows(leaf, text)
+    listed = [path for _, path in stand_in.asked[before:] if "/tree/" in path]
+    assert len(listed) == 2  # what there is, and what to fetch
+
+
 def test_a_release_that_does_not_hold_what_its_manifest_names(
     stand_in: Hub, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,89}", re.ASCII)
 TURNS = 6  # a turn is lost where somebody else committed meanwhile, or an answer was
 STAGING = re.compile(rf"staging/({TAG.pattern})-[0-9a-f]{{12}}", re.ASCII)
 TOMBSTONES = "tombstones.json"
+MANY = 500  # above this it is quicker to fetch all rows than to pick them
 BASE = "base"
 DATA_CARD = """---
 license: other
@@ -68,6 +69,7 @@ class HubTarget:
         self._local = FolderTarget(self._cache)  # rows and bases, by their digests
         self._pending: set[str] = set()  # stored here, and on the Hub with the release
         self._blobs: dict[str, Held] | None = None
+        self._fetched_rows = False
         self._manifests: dict[str, Manifest | None] = {}
         self._sound: set[str] = set()  # commits and bases that were verified here
         self._commits: dict[str, str] = {}
@@ -178,7 +180,7 @@ class HubTarget:
 
     def _fetch_base(self, commit: str, revision: str) -> None:
         with self._beside(self._cache / "fetched" / revision) as temporary:
-            self._model.fetch(commit, temporary, only=f"{BASE}/*")
+            self._model.fetch(commit, temporary, only=[f"{BASE}/*"])
             self._local.put_base(revision, temporary / BASE)
 
     def put_base(self, revision: str, directory: Path) -> None:
@@ -190,15 +192,27 @@ class HubTarget:
     def read_blob(self, sha: str) -> bytes:
         with contextlib.suppress(ReleaseError):  # missing or damaged here: the Hub has it
             return self._local.read_blob(sha)
-        data = None
-        if _blob(sha) in self._held():
-            data = self._data.read("main", _blob(sha))
-        if data is None:
+        if _blob(sha) not in self._held():
             raise ReleaseError(f"The blob {sha} is missing in {self._data.name}.")
-        if sha256(data) != sha:
-            raise ReleaseError(f"The blob {sha} of {self._data.name} is damaged.")
-        self._local.put_blob(data)
-        return data
+        self._fetch_blobs(sha)
+        try:
+            return self._local.read_blob(sha)
+        except ReleaseError as error:
+            raise ReleaseError(f"The blob {sha} of {self._data.name} is damaged.") from error
+
+    def _fetch_blobs(self, sha: str) -> None:
+        """Bring a blob here, and the first time all others of the head: who asks for one asks for all."""
+        wanted = {sha}
+        head = None if self._fetched_rows else self.head()
+        if head is not None:
+            wanted |= {one for one in _hashes(self.manifest(head)) if not self._local.has_blob(one)}
+        self._fetched_rows = True
+        paths = sorted(map(_blob, wanted))
+        with self._beside(self._cache / "fetched" / "blobs") as temporary:
+            only = paths if len(paths) <= MANY else ["blobs/*"]
+            self._data.fetch(self._data.main(), temporary, only=only)
+            for path in temporary.rglob("*.jsonl"):
+                self._local.put_blob(path.read_bytes())
 
     def put_blob(self, data: bytes) -> str:
         sha = self._local.put_blob(data)
@@ -297,14 +311,11 @@ class HubTarget:
 
     def _put_data(self, manifest: Manifest) -> DataSource:
         """All rows that the manifest names, in one commit; what lies there already is not sent."""
-        hashes = {
-            sha for leaf in manifest.leaves.values() for sha in (leaf.data_hash, leaf.asked_hash)
-        }
         sent: dict[str, Local] = {}
         for _ in range(TURNS):
             at = self._data.main()
             held = self._blobs = self._data.files(at)
-            lacking = {sha for sha in hashes if sha and _blob(sha) not in held}
+            lacking = {sha for sha in _hashes(manifest) if _blob(sha) not in held}
             sent |= {_blob(sha): _of(self._local.read_blob(sha)) for sha in lacking}
             if "README.md" not in held:
                 sent["README.md"] = _of(DATA_CARD.format(name=self.name).encode())
@@ -349,6 +360,12 @@ class HubTarget:
             files = {TOMBSTONES: _of(pretty_json([*known, added]))}
             self._data.commit("main", at, files, [], f"Withdrawn: {leaf}")
         raise ReleaseError(f"{self._data.name} did not take what was withdrawn; run again.")
+
+
+def _hashes(manifest: Manifest) -> set[str]:
+    """The blobs of a release."""
+    found = {sha for leaf in manifest.leaves.values() for sha in (leaf.data_hash, leaf.asked_hash)}
+    return found - {""}
 
 
 def _blob(sha: str) -> str:

@@ -134,7 +134,9 @@ class HubRepository:
             self._trees = dict(list(self._trees.items())[:4])
         return self._trees[commit]
 
-    def fetch(self, commit: str, place: Path, *, only: str = "*", without: str = "") -> None:
+    def fetch(
+        self, commit: str, place: Path, *, only: Sequence[str] = ("*",), without: str = ""
+    ) -> None:
         """Write the files that match into ``place``, an empty folder."""
         self._do(
             "read its files",
@@ -143,9 +145,9 @@ class HubRepository:
                 repo_type=self.kind,
                 revision=commit,
                 local_dir=place,
-                allow_patterns=[only],
+                allow_patterns=list(only),
                 ignore_patterns=[ATTRIBUTES, *([without] if without else [])],
-                max_workers=4,
+                max_workers=8,
             ),
         )
         shutil.rmtree(place / ".cache", ignore_errors=True)
