@@ -172,7 +172,7 @@ def test_the_commit_that_was_released_is_tagged_once(grown: Site) -> None:
         commit = grown.repo.git("rev-parse", f"model/{tag}^{{commit}}")
         assert commit == grown.target.manifest(tag).taxonomy_commit
     grown.repo.git("tag", "-d", f"model/{tags[1]}")  # as a kill leaves it, right before the tag
-    assert_nothing_to_do(grown, "main")
+    assert grown.run("main").plan.action == "nothing"
     assert {tag: grown.repo.git("rev-parse", f"model/{tag}") for tag in tags} == made
 
 
