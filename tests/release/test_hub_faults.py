@@ -259,7 +259,7 @@ def test_killed_between_main_and_tag_is_finished_by_whoever_comes_next(scene: Sc
     repository = scene.repository()
     status = {"tag": RESET}
     scene.hub.before = lambda number, method, path: status.get(path.split("/")[-2])
-    with pytest.raises(ReleaseError, match="cannot write to it"):
+    with pytest.raises(ReleaseError, match="Graft cannot write to the model"):
         scene.publish(repository)
     scene.hub.before = None
     other = scene.target(repository, "elsewhere")

@@ -208,6 +208,9 @@ class HubTarget:
             wanted |= {one for one in _hashes(self.manifest(head)) if not self._local.has_blob(one)}
         self._fetched_rows = True
         paths = sorted(map(_blob, wanted))
+        if len(paths) == 1:  # the whole data set need not be listed for it
+            self._local.put_blob(self._data.read(self._data.main(), paths[0]) or b"")
+            return
         with self._beside(self._cache / "fetched" / "blobs") as temporary:
             only = paths if len(paths) <= MANY else ["blobs/*"]
             self._data.fetch(self._data.main(), temporary, only=only)

@@ -105,7 +105,7 @@ class HubRepository:
                 {ref.name: ref.target_commit for ref in found.tags},
             )
 
-        return self._do("read its refs", ask)
+        return self._do("read", ask)
 
     def main(self) -> str:
         """The commit of main, which every repository has."""
@@ -130,7 +130,7 @@ class HubRepository:
             }
 
         if commit not in self._trees:  # and it never changes
-            self._trees = {commit: self._do("list its files", ask), **self._trees}
+            self._trees = {commit: self._do("read", ask), **self._trees}
             self._trees = dict(list(self._trees.items())[:4])
         return self._trees[commit]
 
@@ -139,7 +139,7 @@ class HubRepository:
     ) -> None:
         """Write the files that match into ``place``, an empty folder."""
         self._do(
-            "read its files",
+            "read",
             lambda api: api.snapshot_download(
                 self.name,
                 repo_type=self.kind,
@@ -167,14 +167,14 @@ class HubRepository:
                     return None
                 return Path(found).read_bytes()
 
-        return self._do("read its files", ask)
+        return self._do("read", ask)
 
     # --- writing ---
 
     def create(self) -> None:
         """Make the repository where it is not there yet: private, for nobody shall publish by mistake."""
         self._do(
-            "make it",
+            "make",
             lambda api: api.create_repo(
                 self.name, repo_type=self.kind, exist_ok=True, private=True
             ),
@@ -211,12 +211,12 @@ class HubRepository:
                 return False  # it moved; 404: a file that shall be deleted is gone already
             return True
 
-        return self._do("write to it", ask)
+        return self._do("write to", ask)
 
     def branch(self, name: str, commit: str) -> None:
         """Make a branch at a commit; one that is there already is left as it is."""
         self._do(
-            "write to it",
+            "write to",
             lambda api: api.create_branch(
                 self.name, branch=name, revision=commit, repo_type=self.kind, exist_ok=True
             ),
@@ -231,13 +231,13 @@ class HubRepository:
             with contextlib.suppress(RevisionNotFoundError):
                 api.delete_branch(self.name, branch=name, repo_type=self.kind)
 
-        self._do("write to it", ask)
+        self._do("write to", ask)
 
     def tag(self, tag: str, commit: str) -> None:
         """Give a commit a tag; ``ReleaseError`` where that stands elsewhere. The client takes any 409
         for success, so that the tag's target is looked at afterwards."""
         self._do(
-            "write to it",
+            "write to",
             lambda api: api.create_tag(
                 self.name, tag=tag, revision=commit, repo_type=self.kind, exist_ok=True
             ),
@@ -286,16 +286,16 @@ class HubRepository:
             os.environ["HF_OIDC_RESOURCE"] = before
 
     def _said(self, what: str, error: Exception) -> ReleaseError:
-        kind = "data set" if self.kind == "dataset" else "model"
+        where = f"the {'data set' if self.kind == 'dataset' else 'model'} {self.name}"
         status = next(filter(None, map(_status, _causes(error))), 0)
         if status in (401, 403):
             return ReleaseError(
-                f"The Hub does not let this token {what}: the {kind} {self.name}. Set HF_TOKEN to a "
-                "token that may, or name another target."
+                f"The Hub does not let this token {what} {where}, or there is none; set HF_TOKEN to "
+                "one that may, or name another target."
             )
         last = [cause for cause in _causes(error) if str(cause)][-1:] or [error]
         reason = " ".join(str(last[0]).split())[:200] or type(error).__name__
-        return ReleaseError(f"The {kind} {self.name} of the Hub: cannot {what}: {reason}")
+        return ReleaseError(f"Graft cannot {what} {where} of the Hub: {reason}")
 
 
 def _held(size: int, git: str, sha256: object) -> Held:
