@@ -276,8 +276,39 @@ class BaseModel:
 
 
 @dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where the rows of a release lie, for a target that keeps them in a repository of their own."""
+
+    repository: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeafChange:
+    """What became of a leaf since the release before."""
+
+    leaf: str
+    status: Status
+    previous_leaf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What the leaves of one kind brought: rows, and exam questions by people and by a teacher."""
+
+    kind: Kind
+    leaves: int
+    rows: int
+    exam_seeds: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights."""
+    """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights.
+
+    ``data``, ``changes`` and ``composition`` are not in the manifests of the first releases.
+    """
 
     release: str
     previous: str | None
@@ -295,6 +326,9 @@ class Manifest:
     licences: tuple[str, ...]
     demonstration: bool
     created: str
+    data: DataSource | None = None
+    changes: tuple[LeafChange, ...] = ()
+    composition: tuple[Taught, ...] = ()
 
     @property
     def known(self) -> set[str]:
