@@ -25,6 +25,7 @@ LEAST_PROBES = (
 )
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _MOST_ID = 40
+_MOST_ADDED = 100  # probes that a branch brings: asking them is paid by whoever runs it
 
 
 class Problem(NamedTuple):
@@ -70,7 +71,8 @@ def united(base: Values, head: Values) -> Values:
     """
     known = {(probe.principle.id, probe.prompts) for probe in base.probes}
     added = [p for p in head.probes if (p.principle.id, p.prompts) not in known]
-    return Values((*base.probes, *(replace(p, decides=False) for p in added)), base.words)
+    shown = (replace(probe, decides=False) for probe in added[:_MOST_ADDED])
+    return Values((*base.probes, *shown), base.words)
 
 
 def findings(source: Source) -> Iterator[Finding]:

@@ -107,7 +107,7 @@ def test_sections() -> None:
     record = retire(with_adapter(manifest(previous="v2025.12.31")), "0" * 64)
     text = card(record, [leaf("knowledge/danube", WORK)], evaluation())
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert headings == ["Evaluation", "Loading it", "Leaves", "Contributors", "Limits"]
+    assert headings == ["Evaluation", "Values", "Loading it", "Leaves", "Contributors", "Limits"]
     for expected in (
         "**A demonstration.**",
         "Verdict: **PASS**.",
