@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.artifacts import digest, tree_digests
+from pipelines.evaluate.values import judge_values
 from pipelines.records import (
     Attribution,
     BaseModel,
@@ -21,7 +22,11 @@ from pipelines.records import (
     Leaf,
     Manifest,
     Pooled,
+    Principle,
     Scores,
+    ValueProbe,
+    ValueResult,
+    ValuesFound,
 )
 from pipelines.release.card import card, escape, write_attribution
 from tests.release.builders import manifest, retire
@@ -42,6 +47,20 @@ def pooled(role: Any) -> Pooled:
 def evaluation(**changes: Any) -> Evaluation:
     whole = Evaluation("PASS", ("All held.",), 0.05, (), pooled("changed"), pooled("panel"))
     return dataclasses.replace(whole, **changes)
+
+
+def values(says: str = "Nobody is abused.") -> ValuesFound:
+    """Nine of twelve answers got worse."""
+    principle = Principle("no-abuse", "civil", says)
+    return judge_values(
+        [
+            ValueResult(
+                ValueProbe(principle, (f"{n}?",)), ("",), ("",), ("",), 1.0, 1.0, float(n > 8)
+            )
+            for n in range(12)
+        ],
+        0.1,
+    )
 
 
 def leaf(path: str = "knowledge/danube", *works: Attribution) -> Leaf:
@@ -121,6 +140,13 @@ def test_sections() -> None:
         assert expected in text
 
 
+def test_values() -> None:
+    text = card(manifest(), [], evaluation(values=values()))
+    row = "| no-abuse | Nobody is abused. | 12 | 1.000 | 0.250 | -0.750 | -1.000 to -0.417 | 9 / 0 | worse |"
+    assert row in text
+    assert "no `values.yaml`" in card(manifest(), [], evaluation())
+
+
 def test_attribution_is_sorted_and_whole() -> None:
     text = write_attribution([leaf("knowledge/z"), leaf("knowledge/a", WORK)])
     assert text == (
@@ -164,7 +190,7 @@ def test_hostile_text_stays_text() -> None:
         base_model=BaseModel(HOSTILE, HOSTILE),
     )
     leaves = [leaf(HOSTILE, work)]
-    text = card(record, leaves, evaluation(reasons=(HOSTILE,)))
+    text = card(record, leaves, evaluation(reasons=(HOSTILE,), values=values(HOSTILE)))
     assert front_matter(text)["base_model"] == HOSTILE
     body = text.split("---\n", 2)[2]
     code = re.search(r"```python\n.*?\n```", body, re.DOTALL)
