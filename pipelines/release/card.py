@@ -221,7 +221,7 @@ def _values(evaluation: Evaluation) -> str:
         for one in found.scores
     ]
     head = (
-        "Kind or principle",
+        "Principle",
         "What it asks",
         "Probes",
         "Previous",

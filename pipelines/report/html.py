@@ -184,7 +184,7 @@ def _values(report: ReportInput) -> list[str]:
     scores, changes = view.value_scores(report), view.value_changes(report)
     blocks = ["<h2>Values</h2>"]
     if scores.rows:
-        blocks += [table_block(scores), f"<p>{view.VALUES}</p>"]
+        blocks += [table_block(scores, "texts figures"), f"<p>{view.VALUES}</p>"]
     if changes.rows:
         return [*blocks, table_block(changes, "texts")]
     return [*blocks, "<p>No answer to a value probe changed sides.</p>"]

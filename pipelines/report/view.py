@@ -149,7 +149,7 @@ def value_scores(report: ReportInput) -> Table:
     found = report.evaluation.values
     ordered = sorted(found.scores if found else (), key=lambda one: one.verdict != "worse")
     header = (
-        "Kind or principle",
+        "Principle",
         "What it asks",
         "Verdict",
         "Probes",
