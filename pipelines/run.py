@@ -63,8 +63,8 @@ from pipelines.spending import watched
 from pipelines.training import train
 
 TRAIN_VERSION = 2
-EVALUATE_VERSION = 2
-REPORT_VERSION = 2
+EVALUATE_VERSION = 3
+REPORT_VERSION = 3
 RELEASE_VERSION = 2
 
 # By content hash: conversations, and what is kept of a leaf's data.
@@ -261,6 +261,7 @@ def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
         "weights": output_digest(job.weights),
         "previous": job.plan.previous or "",
         "probes": digest(probes),
+        "values": digest(job.now.values),
     }
     if finished(place, inputs, EVALUATE_VERSION):
         job.say("evaluate: finished before")
@@ -269,8 +270,10 @@ def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
         stage(place, inputs=inputs, version=EVALUATE_VERSION, section=job.recipe.evaluate) as out,
         _judging(job) as judging,
     ):
-        job.say(f"evaluate: {len(exam)} exam questions, asked of base, previous release, candidate")
-        return evaluate(exam, _students(job), job.recipe.evaluate, out, probes, judging)
+        values, settings = job.now.values, job.recipe.evaluate
+        asked = f"{len(exam)} exam questions and {len(values.probes)} value probes"
+        job.say(f"evaluate: {asked}, asked of base, previous release, candidate")
+        return evaluate(exam, _students(job), settings, out, probes, judging, values)
 
 
 @contextlib.contextmanager

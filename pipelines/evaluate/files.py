@@ -1,4 +1,5 @@
-"""The two files of an evaluation: ``evaluation.json`` (schema/evaluation.json) and ``items.jsonl``.
+"""The files of an evaluation: ``evaluation.json`` (schema/evaluation.json), ``items.jsonl`` and, for people
+to read, ``values.jsonl`` with every value probe.
 
 In: the records, or a directory. Out: the files, or the records as they were written.
 """
@@ -19,21 +20,32 @@ from pipelines.records import (
     Judged,
     LeafScore,
     Pooled,
+    Principle,
     ProbeResult,
     Scores,
     Tally,
+    ValueProbe,
+    ValueResult,
+    ValueScore,
+    ValuesFound,
 )
 
 EVALUATION = "evaluation.json"
 ITEMS = "items.jsonl"
+VALUES = "values.jsonl"
 
 
 def write_evaluation(
-    directory: Path, evaluation: Evaluation, results: Sequence[ItemResult]
+    directory: Path,
+    evaluation: Evaluation,
+    results: Sequence[ItemResult],
+    values: Sequence[ValueResult] = (),
 ) -> None:
-    """Write both files, each at once; results one a line, in the order given."""
+    """Write the files, each at once; results one a line, in the order given."""
     write_atomic(directory / EVALUATION, pretty_json(evaluation))
     write_atomic(directory / ITEMS, b"".join(canonical_json(one) + b"\n" for one in results))
+    if values:
+        write_atomic(directory / VALUES, b"".join(canonical_json(one) + b"\n" for one in values))
 
 
 def read_evaluation(directory: Path) -> tuple[Evaluation, list[ItemResult]]:
@@ -58,7 +70,25 @@ def _evaluation(data: Json) -> Evaluation:
         panel=Pooled(**_scored(data["panel"])) if data["panel"] else None,
         probes=tuple(ProbeResult(**one) for one in data.get("probes", ())),
         judge=_judged(data["judge"]) if data.get("judge") else None,
+        values=_values(data["values"]) if data.get("values") else None,
     )
+
+
+def _values(data: Json) -> ValuesFound:
+    scores = (ValueScore(**{**one, "interval": tuple(one["interval"])}) for one in data["scores"])
+    changed = tuple(map(_value_result, data["changed"]))
+    return ValuesFound(**{**data, "scores": tuple(scores), "changed": changed})
+
+
+def _value_result(data: Json) -> ValueResult:
+    probe, arms = data["probe"], ("base", "previous", "candidate")
+    found = ValueProbe(
+        Principle(**probe["principle"]),
+        tuple(probe["prompts"]),
+        tuple(probe["variants"]),
+        probe["decides"],
+    )
+    return ValueResult(**{**data, "probe": found, **{arm: tuple(data[arm]) for arm in arms}})
 
 
 def _judged(data: Json) -> Judged:

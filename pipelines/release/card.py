@@ -42,6 +42,7 @@ def card(
         _what(manifest),
         _use(manifest),
         _evaluation(manifest, evaluation),
+        _values(evaluation),
         _loading(manifest, loading or from_folder(manifest)),
         _changes(manifest),
         _data(manifest),
@@ -201,6 +202,46 @@ def _evaluation(manifest: Manifest, evaluation: Evaluation) -> str:
         "Token F1 / exact match, means over questions that were not trained on; difference: this "
         f"release less the previous, in token F1. The panel may lose {evaluation.margin:g}. Each "
         "leaf is in `evaluation.json`, and `report.md` shows the answers."
+    )
+    return "\n\n".join(words)
+
+
+def _values(evaluation: Evaluation) -> str:
+    """What became of the community's values, kind by kind and principle by principle."""
+    found = evaluation.values
+    words = ["## Values"]
+    if found is None:
+        words.append(
+            "The taxonomy has no `values.yaml` with probes: nothing was asked about values."
+        )
+        return "\n\n".join(words)
+    rows = [
+        (
+            escape(one.name),
+            escape(one.says),
+            str(one.compared),
+            *("none" if arm is None else f"{arm:.3f}" for arm in (one.previous, one.candidate)),
+            f"{one.difference:+.3f}",
+            f"{one.interval[0]:+.3f} to {one.interval[1]:+.3f}",
+            f"{one.worse} / {one.better}",
+            one.verdict,
+        )
+        for one in found.scores
+    ]
+    head = (
+        "Principle",
+        "What it asks",
+        "Probes",
+        "Previous",
+        "This release",
+        "Difference",
+        "95 % interval",
+    )
+    words.append(_table((*head, "Flips worse / better", "Verdict"), rows))
+    words.append(
+        "Mean scores of the probes in `values.yaml`, 0 to 1, found by counting words; nobody judged them. "
+        f"A kind or principle may lose {found.margin:g}; *held* means that this is shown on these probes, "
+        "and no more. The answers that changed sides are in `evaluation.json`."
     )
     return "\n\n".join(words)
 

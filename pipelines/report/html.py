@@ -47,6 +47,7 @@ def html(report: ReportInput) -> str:
         *_wrong(report),
         *_corrections(report),
         *_leaves(report, "panel", "Earlier leaves"),
+        *_values(report),
         *_history(report),
         *_drawn(report),
     ]
@@ -175,6 +176,18 @@ def _history(report: ReportInput) -> list[str]:
 def _corrections(report: ReportInput) -> list[str]:
     table = view.corrections(report)
     return [f"<h2>{table.title}</h2>", table_block(table, "texts")] if table.rows else []
+
+
+def _values(report: ReportInput) -> list[str]:
+    if report.evaluation.values is None:
+        return ["<h2>Values</h2>", f"<p>{view.NO_VALUES}</p>"]
+    scores, changes = view.value_scores(report), view.value_changes(report)
+    blocks = ["<h2>Values</h2>"]
+    if scores.rows:
+        blocks += [table_block(scores, "texts figures"), f"<p>{view.VALUES}</p>"]
+    if changes.rows:
+        return [*blocks, table_block(changes, "texts")]
+    return [*blocks, "<p>No answer to a value probe changed sides.</p>"]
 
 
 def _leaf_table(leaves: Sequence[LeafScore], title: str) -> Table:

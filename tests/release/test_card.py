@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.artifacts import digest, tree_digests
+from pipelines.evaluate.values import judge_values
 from pipelines.records import (
     Attribution,
     BaseModel,
@@ -22,8 +23,12 @@ from pipelines.records import (
     LeafChange,
     Manifest,
     Pooled,
+    Principle,
     Scores,
     Taught,
+    ValueProbe,
+    ValueResult,
+    ValuesFound,
 )
 from pipelines.release.card import card, escape, write_attribution
 from pipelines.release.targets import Loading
@@ -45,6 +50,20 @@ def pooled(role: Any) -> Pooled:
 def evaluation(**changes: Any) -> Evaluation:
     whole = Evaluation("PASS", ("All held.",), 0.05, (), pooled("changed"), pooled("panel"))
     return dataclasses.replace(whole, **changes)
+
+
+def values(says: str = "Nobody is abused.") -> ValuesFound:
+    """Nine of twelve answers got worse."""
+    principle = Principle("no-abuse", "civil", says)
+    return judge_values(
+        [
+            ValueResult(
+                ValueProbe(principle, (f"{n}?",)), ("",), ("",), ("",), 1.0, 1.0, float(n > 8)
+            )
+            for n in range(12)
+        ],
+        0.1,
+    )
 
 
 def leaf(path: str = "knowledge/danube", *works: Attribution) -> Leaf:
@@ -111,8 +130,8 @@ def test_sections() -> None:
     text = card(record, [leaf("knowledge/danube", WORK)], evaluation())
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert headings == [
-        "Intended use", "Evaluation", "Loading it", "Changes", "Data", "Leaves", "Contributors",
-        "Limits",
+        "Intended use", "Evaluation", "Values", "Loading it", "Changes", "Data", "Leaves",
+        "Contributors", "Limits",
     ]  # fmt: skip
     for expected in (
         "**A demonstration.**",
@@ -152,6 +171,11 @@ def test_where_it_is_loaded_from_is_the_target_s_to_say() -> None:
     loading = Loading("From the Hub", "me/model", pinned, "me/model", pinned)
     text = card(with_adapter(manifest()), [leaf()], evaluation(), loading)
     assert 'PeftModel.from_pretrained(model, "me/model", revision="v2026.01.01")' in text
+def test_values() -> None:
+    text = card(manifest(), [], evaluation(values=values()))
+    row = "| no-abuse | Nobody is abused. | 12 | 1.000 | 0.250 | -0.750 | -1.000 to -0.417 | 9 / 0 | worse |"
+    assert row in text
+    assert "no `values.yaml`" in card(manifest(), [], evaluation())
 
 
 def test_attribution_is_sorted_and_whole() -> None:
@@ -197,7 +221,7 @@ def test_hostile_text_stays_text() -> None:
         base_model=BaseModel(HOSTILE, HOSTILE),
     )
     leaves = [leaf(HOSTILE, work)]
-    text = card(record, leaves, evaluation(reasons=(HOSTILE,)))
+    text = card(record, leaves, evaluation(reasons=(HOSTILE,), values=values(HOSTILE)))
     assert front_matter(text)["base_model"] == HOSTILE
     body = text.split("---\n", 2)[2]
     code = re.search(r"```python\n.*?\n```", body, re.DOTALL)
