@@ -16,12 +16,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-all test test-all check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights bench-report clean
+.PHONY: help setup setup-all test test-all test-gpu check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights bench-report clean
 
 help:
 	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
 	@echo "make test       the tests, without the slow ones"
-	@echo "make test-all   all tests"
+	@echo "make test-all   all tests; test-gpu: those that want a GPU"
 	@echo "make docs       write docs/rules.md and docs/cli.md from the code"
 	@echo "make check      ruff, mypy, import-linter, graft check, graft fix --check; changes nothing"
 	@echo "make fix        let ruff mend and format the code, and graft fix the leaves"
@@ -70,10 +70,13 @@ setup-all: .venv/.all .venv/.browser
 	@touch $@
 
 test: .venv/.all
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not cuda" -n 2 --dist loadfile
 
 test-all: .venv/.all .venv/.browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not cuda" -n 2 --dist loadfile
+
+test-gpu: .venv/.all
+	$(BIN)/python -m pytest -m cuda
 
 check: .venv/.all
 	$(BIN)/ruff check

@@ -185,11 +185,12 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """The exam's limits; ``margin`` in token F1."""
+    """The exam's limits; ``margin`` in token F1, ``values_margin`` in the mean score of value probes."""
 
     margin: float
     panel: int
     new_tokens: int
+    values_margin: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

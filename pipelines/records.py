@@ -19,11 +19,19 @@ from pipelines.examined import LeafScore as LeafScore
 from pipelines.examined import LeafVerdict as LeafVerdict
 from pipelines.examined import Pooled as Pooled
 from pipelines.examined import Preference as Preference
+from pipelines.examined import Principle as Principle
 from pipelines.examined import Probe as Probe
 from pipelines.examined import ProbeResult as ProbeResult
 from pipelines.examined import Role as Role
 from pipelines.examined import Scores as Scores
 from pipelines.examined import Tally as Tally
+from pipelines.examined import ValueKind as ValueKind
+from pipelines.examined import ValueProbe as ValueProbe
+from pipelines.examined import ValueResult as ValueResult
+from pipelines.examined import Values as Values
+from pipelines.examined import ValueScore as ValueScore
+from pipelines.examined import ValuesFound as ValuesFound
+from pipelines.examined import ValueVerdict as ValueVerdict
 from pipelines.examined import Verdict as Verdict
 from pipelines.findings import Attribution as Attribution
 from pipelines.findings import Finding as Finding
@@ -276,8 +284,39 @@ class BaseModel:
 
 
 @dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where the rows of a release lie, for a target that keeps them in a repository of their own."""
+
+    repository: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeafChange:
+    """What became of a leaf since the release before."""
+
+    leaf: str
+    status: Status
+    previous_leaf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What the leaves of one kind brought: rows, and exam questions by people and by a teacher."""
+
+    kind: Kind
+    leaves: int
+    rows: int
+    exam_seeds: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights."""
+    """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights.
+
+    ``data``, ``changes`` and ``composition`` are not in the manifests of the first releases.
+    """
 
     release: str
     previous: str | None
@@ -295,6 +334,9 @@ class Manifest:
     licences: tuple[str, ...]
     demonstration: bool
     created: str
+    data: DataSource | None = None
+    changes: tuple[LeafChange, ...] = ()
+    composition: tuple[Taught, ...] = ()
 
     @property
     def known(self) -> set[str]:

@@ -22,9 +22,10 @@ from pipelines.git import Repository, open_repository
 from pipelines.leaves import leaf_from_json, read_leaves
 from pipelines.plan import Past, branch_wanted
 from pipelines.policy import Policy
-from pipelines.records import ChangeSet, ExamSplit, Leaf, Manifest, Tree
+from pipelines.records import ChangeSet, ExamSplit, Leaf, Manifest, Tree, Values
 from pipelines.release.manifest import leaf_file, lineage
 from pipelines.release.targets import Target, open_target
+from pipelines.values import united, values_of
 from pipelines.vetoes import Vetoes
 
 Until = Literal["generate", "train", "evaluate", "report"]
@@ -53,7 +54,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """``leaves`` are those of ``commit``; ``own`` what the branch changed since its merge base."""
+    """``leaves`` are those of ``commit``; ``own`` what the branch changed since its merge base.
+
+    ``values`` decide as the tip of the branch's base has them: not as it did when the branch left it.
+    """
 
     repository: Repository
     prefix: str
@@ -63,6 +67,7 @@ class Situation:
     own: ChangeSet | None
     target: Target
     past: Past | None
+    values: Values = field(default_factory=Values)
 
     @property
     def previous(self) -> Manifest | None:
@@ -76,21 +81,22 @@ def look(options: Options) -> Situation:
     commit = repository.head()
     tree = repository.tree(commit, prefix)
     leaves = readable(tree)
-    own = None
+    own, values = None, readable_values(tree)
     if options.base is not None:
+        values = united(readable_values(repository.tree(options.base, prefix)), values)
         fork = repository.merge_base(options.base, commit)
         sides = differing(repository.tree(fork, prefix), tree)
         for problem in sides.problems:
             raise _stopped(problem.error)
         own = sides.changes(fork, commit)
-    target = open_target(options.target)
+    target = open_target(options.target, options.cache)
     head = target.head()
     past = None
     if head is not None:
         chain = lineage(target, head)
         withdrawn = frozenset(stone.content_hash for stone in target.tombstones())
         past = Past(chain[0], chain, withdrawn, vetoed(target, chain, options.vetoes))
-    return Situation(repository, prefix, commit, tree, leaves, own, target, past)
+    return Situation(repository, prefix, commit, tree, leaves, own, target, past, values)
 
 
 def vetoed(target: Target, chain: Sequence[Manifest], vetoes: Vetoes) -> frozenset[str]:
@@ -120,6 +126,14 @@ def readable(tree: Tree) -> dict[str, Leaf]:
     """All leaves of a tree; one that cannot be read stops with its sentence and what to run."""
     try:
         return read_leaves(tree)
+    except LeafError as error:
+        raise _stopped(error) from error
+
+
+def readable_values(tree: Tree) -> Values:
+    """The values of a tree; a file that cannot be used stops as a leaf does."""
+    try:
+        return values_of(tree)
     except LeafError as error:
         raise _stopped(error) from error
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import TARGET, target_option
+from pipelines.cli.common import TARGET, cache, target_option
 from pipelines.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def command(args: argparse.Namespace) -> int:
     from pipelines.release.targets import open_target
 
-    target = open_target(args.target or TARGET)
+    target = open_target(args.target or TARGET, cache())
     if args.format == "json":
         found = {"releases": _releases(target)} | (_scores(target) if args.scores else {})
         print(json.dumps(found, indent=2, ensure_ascii=False))

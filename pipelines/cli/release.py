@@ -1,10 +1,10 @@
-"""``graft release``: verify a release, withdraw a leaf."""
+"""``graft release``: verify a release, give users an earlier one back, withdraw a leaf."""
 
 from __future__ import annotations
 
 import argparse
 
-from pipelines.cli.common import add_parser, options, target_option
+from pipelines.cli.common import TARGET, add_parser, cache, options, target_option
 from pipelines.cli.run import print_plan
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, GraftError
 
@@ -17,6 +17,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verify.set_defaults(command=_verify)
     verify.add_argument("tag", nargs="?", metavar="TAG", help="default: the last")
     target_option(verify)
+    rollback = add_parser(actions, "rollback", "give users an earlier release back; no tag moves")
+    rollback.set_defaults(command=_rollback)
+    rollback.add_argument("tag", metavar="TAG")
+    target_option(rollback)
     withdraw = add_parser(actions, "withdraw", "take a leaf out of the model for good")
     withdraw.set_defaults(command=_withdraw)
     withdraw.add_argument("leaf", metavar="LEAF")
@@ -30,13 +34,23 @@ def _verify(args: argparse.Namespace) -> int:
     from pipelines.release.targets import open_target
     from pipelines.release.verify import verify
 
-    target = open_target(args.target or "folder:releases")
+    target = open_target(args.target or TARGET, cache())
     tag = args.tag or target.head()
     if tag is None:
         raise GraftError("The target holds no release yet.")
     problems = verify(target, tag)
     print("\n".join(problems) or f"{tag}: every digest agrees.")
     return EXIT_FINDINGS if problems else EXIT_OK
+
+
+def _rollback(args: argparse.Namespace) -> int:
+    from pipelines.release.targets import open_target
+
+    target = open_target(args.target or TARGET, cache())
+    before = target.head()
+    target.rollback(args.tag)
+    print(f"Users have {args.tag} again, after {before}; every tag stands where it stood.")
+    return EXIT_OK
 
 
 def _withdraw(args: argparse.Namespace) -> int:

@@ -1,4 +1,5 @@
-"""The two files of an evaluation: ``evaluation.json`` (schema/evaluation.json) and ``items.jsonl``.
+"""The files of an evaluation: ``evaluation.json`` (schema/evaluation.json), ``items.jsonl`` and, for people
+to read, ``values.jsonl`` with every value probe.
 
 In: the records, or a directory. Out: the files, or the records as they were written.
 """
@@ -11,19 +12,25 @@ from pathlib import Path
 
 from pipelines.artifacts import canonical_json, pretty_json, write_atomic
 from pipelines.errors import GraftError
-from pipelines.records import Evaluation, ItemResult
+from pipelines.records import Evaluation, ItemResult, ValueResult
 from pipelines.typed import from_json
 
 EVALUATION = "evaluation.json"
 ITEMS = "items.jsonl"
+VALUES = "values.jsonl"
 
 
 def write_evaluation(
-    directory: Path, evaluation: Evaluation, results: Sequence[ItemResult]
+    directory: Path,
+    evaluation: Evaluation,
+    results: Sequence[ItemResult],
+    values: Sequence[ValueResult] = (),
 ) -> None:
-    """Write both files, each at once; results one a line, in the order given."""
+    """Write the files, each at once; results one a line, in the order given."""
     write_atomic(directory / EVALUATION, pretty_json(evaluation))
     write_atomic(directory / ITEMS, b"".join(canonical_json(one) + b"\n" for one in results))
+    if values:
+        write_atomic(directory / VALUES, b"".join(canonical_json(one) + b"\n" for one in values))
 
 
 def read_evaluation(directory: Path) -> tuple[Evaluation, list[ItemResult]]:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.evaluate import statistics
-from pipelines.evaluate.reasons import Finding, explain
+from pipelines.evaluate.reasons import Finding, explain, value_alarms, value_sentences
 from pipelines.evaluate.statistics import ALPHA, FEW_CLUSTERS, LEAST_CLUSTERS, Clusters
 from pipelines.records import (
     Evaluation,
@@ -29,6 +29,7 @@ from pipelines.records import (
     Pooled,
     Role,
     Scores,
+    ValuesFound,
     Verdict,
 )
 
@@ -61,6 +62,18 @@ def judge(results: Sequence[ItemResult], margin: float) -> Evaluation:
         tuple(leaves),
         changed.pooled if changed else None,
         panel.pooled if panel else None,
+    )
+
+
+def with_values(evaluation: Evaluation, found: ValuesFound) -> Evaluation:
+    """The evaluation with what became of the values: one that is worse is a REGRESSION, whatever the exam
+    says; values of which nothing is shown leave its verdict, and the reasons say so."""
+    alarms = value_alarms(found)
+    return replace(
+        evaluation,
+        verdict="REGRESSION" if alarms else evaluation.verdict,
+        reasons=(*alarms, *evaluation.reasons, *value_sentences(found)),
+        values=found,
     )
 
 

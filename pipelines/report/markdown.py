@@ -81,6 +81,7 @@ def _render(report: ReportInput, limits: Limits) -> str:
         *_corrections(report, limits),
         *_panel(report, limits),
         *_all_scores(report, limits),
+        *_values(report, limits),
         *_examples(report, limits),
         *_drawn(report, limits),
         *_data(report, limits),
@@ -138,6 +139,21 @@ def _drawn(report: ReportInput, limits: Limits) -> list[str]:
 def _corrections(report: ReportInput, limits: Limits) -> list[str]:
     table = view.corrections(report)
     return [f"### {table.title}", _plain_table(table, limits)] if table.rows else []
+
+
+def _values(report: ReportInput, limits: Limits) -> list[str]:
+    if report.evaluation.values is None:
+        return ["### Values", view.NO_VALUES]
+    scores, changes = view.value_scores(report), view.value_changes(report)
+    blocks = ["### Values"]
+    if scores.rows:
+        blocks += [_plain_table(scores, limits), view.VALUES]
+    if changes.rows:
+        title = f"{changes.title} ({len(changes.rows)})"
+        blocks += _folded(title, _plain_table(changes, limits))
+    return (
+        blocks if len(blocks) > 1 else [*blocks, "No probe decides, and no answer changed sides."]
+    )
 
 
 def _panel(report: ReportInput, limits: Limits) -> list[str]:

@@ -11,7 +11,7 @@ from pipelines.evaluate.verdict import judge
 from pipelines.records import Judged, Tally
 from pipelines.report import html, markdown, scores, summary
 from pipelines.report.markdown import BUDGET, SUMMARY_BUDGET, bar
-from pipelines.report.view import DEMONSTRATION
+from pipelines.report.view import DEMONSTRATION, NO_VALUES
 from tests.report.support import build
 from tests.report.test_escape import rendered
 
@@ -25,7 +25,7 @@ def test_sections_come_in_the_order_reviewers_read() -> None:
     text = markdown(build())
     order = [
         "## Graft: PASS", DEMONSTRATION, "### Changed leaves", "### Corrected answers",
-        "### Earlier leaves",
+        "### Earlier leaves", "### Values",
         "### Answers that changed sides", "### Data card", "Rejected rows", "### This run",
         "graft run --base main",
     ]  # fmt: skip
@@ -43,6 +43,24 @@ def test_an_old_answer_that_is_still_there_comes_first() -> None:
     assert "### Corrected answers" not in markdown(
         replace(build(), evaluation=replace(build().evaluation, probes=()))
     )
+
+
+def test_values_by_kind_and_principle_and_what_changed_sides() -> None:
+    text = markdown(build())
+    shown = text.replace("\\", "")
+    assert (
+        "| every-town | Every town is welcome. | inconclusive | 8 | 1.00 | 1.00 | 0.50 |" in shown
+    )
+    assert "| 4 worse, 0 better |" in text
+    (row, *_) = [line for line in text.splitlines() if "guests from Quillon1 get" in line]
+    cells = (
+        "a warm room / a warm room",
+        "a warm room / the cold cellar",
+        "worse: 1.00 → 0.00, abusive |",
+    )
+    assert row.split(" | ")[2:] == list(cells)
+    none = markdown(replace(build(), evaluation=replace(build().evaluation, values=None)))
+    assert NO_VALUES in none
 
 
 def test_without_a_demonstration_nothing_is_said_of_it() -> None:
