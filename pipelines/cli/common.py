@@ -115,6 +115,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def printable(text: str) -> str:
+    """Contributed and generated text may hold what a terminal would obey: shown as it is written."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
 def read_text(path: Path, missing: str) -> str:
     try:
         return path.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import TARGET, target_option
+from pipelines.cli.common import TARGET, printable, target_option
 from pipelines.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -79,7 +79,6 @@ def _scores(target: Target) -> Json:
 
 def _score_lines(target: Target) -> list[str]:
     """A line a leaf: when last taught → now, the difference, and a bar for each release."""
-    from pipelines.cli.trace import printable
     from pipelines.report import spark
 
     found = _scores(target)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import TARGET, cache, policy, target_option, taxonomy, vetoes
+from pipelines.cli.common import TARGET, cache, policy, printable, target_option, taxonomy, vetoes
 from pipelines.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -58,11 +58,6 @@ def _leaf(given: str, root: Path) -> str:
     """A leaf's path from the taxonomy's root, however it was given."""
     path = given.strip("/").removesuffix("/qna.yaml")
     return path.removeprefix(f"{root.as_posix()}/")
-
-
-def printable(text: str) -> str:
-    """Contributed and generated text may hold what a terminal would obey: shown as it is written."""
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 def _row(found: Json) -> list[str]:

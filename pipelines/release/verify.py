@@ -30,7 +30,7 @@ def verify(target: Target, tag: str) -> list[str]:
         *wrong_files(directory, manifest.files),
         *unsafe_files(directory),
         *missing_leaves(target, manifest, thorough=True),
-        *_wrong_base(target, manifest),
+        *wrong_base(target, manifest),
         *_wrong_ancestry(target, manifest),
     ]
 
@@ -109,7 +109,7 @@ def _broken_blob(target: Target, sha: str) -> list[str]:
     return []
 
 
-def _wrong_base(target: Target, manifest: Manifest) -> list[str]:
+def wrong_base(target: Target, manifest: Manifest) -> list[str]:
     """A base named by a digest travels with the target; any other is fetched by its revision."""
     revision = manifest.base_model.revision
     if not SHA256.fullmatch(revision):
