@@ -112,7 +112,8 @@ def vetoed(target: Target, chain: Sequence[Manifest], vetoes: Vetoes) -> frozens
     return frozenset(
         content_hash
         for content_hash, data_hash in rows.items()
-        if not vetoes.by_row.keys().isdisjoint(row_ids(target.read_blob(data_hash)))
+        if target.has_blob(data_hash)  # rows of withdrawn content are gone
+        and not vetoes.by_row.keys().isdisjoint(row_ids(target.read_blob(data_hash)))
     )
 
 

@@ -122,6 +122,8 @@ def _everything(places: Places, leaf: str | None) -> Iterator[Held]:
         for path, entry in manifest.leaves.items():
             if leaf is not None and path != leaf:
                 continue
+            if not places.target.has_blob(entry.data_hash):
+                continue  # withdrawn: its rows are gone
             key = (entry.content_hash, entry.data_hash)
             if key not in found:
                 data = places.target.read_blob(entry.data_hash)

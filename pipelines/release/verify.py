@@ -15,6 +15,7 @@ from pipelines.errors import ReleaseError
 from pipelines.records import FileDigest, Manifest
 from pipelines.release.manifest import MANIFEST, SHA256, leaf_file, lineage, schema_problem
 from pipelines.release.targets import Target
+from pipelines.release.yanked import YANKED, withdrawn, yanked
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
 CODE_KEYS = ("auto_map", "trust_remote_code")
@@ -32,6 +33,7 @@ def verify(target: Target, tag: str) -> list[str]:
         *missing_leaves(target, manifest, thorough=True),
         *wrong_base(target, manifest),
         *_wrong_ancestry(target, manifest),
+        *(f"{tag} is yanked: {reason}" for reason in yanked(target, manifest)),
     ]
 
 
@@ -49,7 +51,7 @@ def wrong_files(directory: Path, listed: Mapping[str, FileDigest]) -> list[str]:
         for path in directory.rglob("*")
         if (path.is_file() or path.is_symlink()) and path.name != MARKER
     }
-    extra = present - listed.keys() - {MANIFEST}
+    extra = present - listed.keys() - {MANIFEST, YANKED}
     return problems + [f"{path} is not in the manifest" for path in sorted(extra)]
 
 
@@ -87,9 +89,12 @@ def _code_in_config(path: Path) -> list[str]:
 def missing_leaves(target: Target, manifest: Manifest, *, thorough: bool) -> list[str]:
     """Leaves whose JSON or rows the release lacks; ``thorough`` reads all rows again."""
     problems = []
+    gone = withdrawn(target)
     for leaf, entry in manifest.leaves.items():
         if leaf_file(entry.content_hash) not in manifest.files:
             problems.append(f"{leaf_file(entry.content_hash)} is not in the manifest, for {leaf}")
+        if entry.content_hash in gone:  # its rows were deleted on purpose
+            continue
         if not target.has_blob(entry.data_hash):
             problems.append(f"the rows of {leaf} are not stored: no blob {entry.data_hash}")
         elif thorough:
@@ -132,6 +137,8 @@ def _wrong_ancestry(target: Target, manifest: Manifest) -> list[str]:
     for ancestor in chain[1:]:
         if ancestor.lineage_key != manifest.lineage_key:
             problems.append(f"it continues {ancestor.release}, which has another lineage key")
+        if yanked(target, ancestor):
+            problems.append(f"it continues {ancestor.release}, which is yanked")
     earlier, visited = manifest.previous, {manifest.release}
     while earlier is not None and earlier not in visited:
         visited.add(earlier)

@@ -7,6 +7,7 @@ tiny base is stored once under its revision. Every method may raise ``ReleaseErr
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -75,12 +76,20 @@ class Target(Protocol):
         """
         ...
 
+    def rollback(self, tag: str) -> None:
+        """Give users an earlier release back, whole or not at all; no tag moves."""
+        ...
+
     def tombstones(self) -> tuple[Tombstone, ...]:
         """All content that was withdrawn."""
         ...
 
     def withdraw(self, leaf: str, content_hash: str, reason: str) -> None:
         """Record that this content may never be taught again; a second time changes nothing."""
+        ...
+
+    def forget(self, blobs: Collection[str]) -> tuple[str, ...]:
+        """Delete rows that nobody may be taught; those that cannot be deleted from here."""
         ...
 
     def next_tag(self, day: date) -> str:
