@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipelines.artifacts import digest, pretty_json, tree_digests
 from pipelines.evaluate import read_evaluation
+from pipelines.gate import waived
 from pipelines.history import history, now
 from pipelines.job import COST, Job
 from pipelines.leaves import leaf_to_json
@@ -30,6 +31,8 @@ from pipelines.records import (
 )
 from pipelines.release.card import card, write_attribution
 from pipelines.release.manifest import leaf_file
+from pipelines.release.targets import Target
+from pipelines.release.yanked import yanked
 from pipelines.report import ReportInput
 from pipelines.reviewed import drawn, reasons
 from pipelines.train.lineage import lineage_key
@@ -159,11 +162,18 @@ def _manifest(
         licences=tuple(_licences(job.leaves.values())),
         demonstration=job.demonstration,
         created=today.isoformat(),
+        allowed=waived(job, evaluation),
+        yanked=_yanked(job.now.target),
     )
 
 
 def _entry(content_hash: str, data: LeafData, exam: ExamSplit) -> ManifestLeaf:
     return ManifestLeaf(content_hash, data.data_hash, exam, data.asked_hash)
+
+
+def _yanked(target: Target) -> dict[str, str]:
+    found = {tag: yanked(target, target.manifest(tag)) for tag in target.tags()}
+    return {tag: "; ".join(reasons) for tag, reasons in found.items() if reasons}
 
 
 def _licences(leaves: Iterable[Leaf]) -> list[str]:

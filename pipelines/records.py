@@ -277,7 +277,11 @@ class BaseModel:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights."""
+    """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights.
+
+    ``allowed``: the gates that were overruled, each with what it said; ``yanked``: the releases before
+    that nobody should use, each with the reason. Manifests of the first releases lack both.
+    """
 
     release: str
     previous: str | None
@@ -295,6 +299,8 @@ class Manifest:
     licences: tuple[str, ...]
     demonstration: bool
     created: str
+    allowed: Mapping[str, str] = field(default_factory=dict)
+    yanked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def known(self) -> set[str]:

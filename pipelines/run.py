@@ -35,7 +35,7 @@ from pipelines.evaluate.leaks import Seen
 from pipelines.evaluate.remembered import Remembered
 from pipelines.exam import asked, items
 from pipelines.export import SOURCES, sources
-from pipelines.gate import probes_of, refused, stale
+from pipelines.gate import probes_of, refused, stale, waived
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
@@ -332,6 +332,7 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
         "evaluation": output_digest(job.directory / "evaluation"),
         "commit": job.now.commit,
         "previous": job.plan.previous or "",
+        "allowed": digest(waived(job, evaluation)),
     }
     if not finished(place, inputs, RELEASE_VERSION):
         with stage(place, inputs=inputs, version=RELEASE_VERSION) as out:

@@ -93,12 +93,18 @@ def greeting(about: Subject) -> str:
     lines += [f"  {leaf}" for leaf in about.leaves[:SHOWN]]
     if len(about.leaves) > SHOWN:
         lines.append(f"  and {len(about.leaves) - SHOWN} more; /leaves lists them all.")
+    lines += yanked(about)
     if about.demonstration:
         lines.append(
             "It demonstrates the machinery: no useful chatbot, and best asked one question."
         )
     lines.append("/help tells the commands; Ctrl-C stops an answer, Ctrl-D ends.")
     return printable("\n".join(lines))
+
+
+def yanked(about: Subject) -> list[str]:
+    """Why nobody should use the model, a line a reason."""
+    return [f"YANKED, do not use it: {reason}" for reason in about.against]
 
 
 def _leaves(count: int) -> str:

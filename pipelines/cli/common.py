@@ -108,6 +108,7 @@ def options(args: argparse.Namespace) -> Options:
         cache=cache(),
         policy=policy(root),
         vetoes=vetoes(root),
+        allow=frozenset(getattr(args, "allow", ())),
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HELP = "list the releases, newest first, with the leaves and scores that each brought"
 SHOWN = 5  # leaves of a kind of change that the text names
 CHANGES = ("added", "edited", "deleted", "withdrawn")
+POOLS = {"changed": "changed leaves", "panel": "panel"}
 SIDES = ("base", "previous", "candidate")
 NONE = "There is no release yet."
 
@@ -48,7 +49,7 @@ def command(args: argparse.Namespace) -> int:
             if args.scores
             else [line for one in _releases(target) for line in _lines(one)]
         )
-        print("\n".join(lines))
+        print(*lines, sep="\n")
     return EXIT_OK
 
 
@@ -71,7 +72,7 @@ def _releases(target: Target) -> list[Json]:
                 **_changes(target, manifest),
                 "scores": {
                     name: pooled and {side: pooled[side]["token_f1"] for side in SIDES}
-                    for name in ("changed", "panel")
+                    for name in POOLS
                     for pooled in [manifest.evaluation.get(name)]
                 },
             }
@@ -113,7 +114,7 @@ def _lines(one: Json) -> Iterator[str]:
             more = f" and {len(leaves) - SHOWN} more" if len(leaves) > SHOWN else ""
             yield f"  {kind}: {printable(', '.join(leaves[:SHOWN]))}{more}"
     told = [
-        f"{name} leaves {scores['previous']:.2f} → {scores['candidate']:.2f}"
+        f"{POOLS[name]} {scores['previous']:.2f} → {scores['candidate']:.2f}"
         for name, scores in one["scores"].items()
         if scores
     ]

@@ -98,7 +98,7 @@ def _of_leaf(found: Json) -> list[str]:
 
 
 def _rows(found: Json) -> list[str]:
-    lines = [f"leaf {found['leaf']}"]
+    lines = [f"leaf {found['leaf']}", _since(found["since"])]
     for content in found["contents"]:
         lines += ["", f"content {content['content_hash'][:12]}: {len(content['rows'])} rows"]
         lines += [line for line in _of_leaf(content) if line]
@@ -109,6 +109,13 @@ def _rows(found: Json) -> list[str]:
             question = " ".join(row["question"].split())
             lines.append(f"  {row['row']}  {row['phase']}{where}{veto}  {question[:80]}")
     return lines
+
+
+def _since(found: Json) -> str:
+    if found["leaf"] is None:
+        return "not in the last release"
+    edited = f", as it is now since {found['content']}" if found["content"] != found["leaf"] else ""
+    return f"in the model since {found['leaf']}{edited}"
 
 
 def _block(name: str, text: str) -> str:

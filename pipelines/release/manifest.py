@@ -93,6 +93,8 @@ def _manifest(data: Json) -> Manifest:
         licences=tuple(data["licences"]),
         demonstration=data["demonstration"],
         created=data["created"],
+        allowed=dict(data.get("allowed", {})),
+        yanked=dict(data.get("yanked", {})),
     )
 
 

@@ -17,6 +17,7 @@ from pipelines.recipe import Recipe, load_recipe, read_recipe
 from pipelines.records import BaseModel, Json
 from pipelines.release.targets import Target
 from pipelines.release.verify import unsafe_files, wrong_base, wrong_files
+from pipelines.release.yanked import yanked
 
 if TYPE_CHECKING:
     from pipelines.backends.local import Student
@@ -38,6 +39,7 @@ class Subject:
     leaves: tuple[str, ...]
     recipe: Recipe
     demonstration: bool
+    against: tuple[str, ...] = ()  # why nobody should use it
 
     @property
     def longest(self) -> int:
@@ -79,6 +81,7 @@ def of_release(target: Target, tag: str | None, recipe: str | None) -> Subject:
         leaves=tuple(sorted(manifest.leaves)),
         recipe=_recipe(recipe, manifest.recipe, f"the release {tag}"),
         demonstration=manifest.demonstration,
+        against=tuple(yanked(target, manifest)),
     )
 
 

@@ -126,7 +126,7 @@ def test_another_model_is_not_to_be_had(served: Served, name: str) -> None:
         )
 
 
-@pytest.mark.parametrize("key", ["another", KEY.upper(), f"{KEY}x", "ключ"])
+@pytest.mark.parametrize("key", ["another", KEY.upper(), f"{KEY}x"])
 def test_a_wrong_token_opens_nothing(served: Served, key: str) -> None:
     client = served.client("no")
     client = client.with_options(default_headers={"Authorization": f"Bearer {key}".encode()})  # type: ignore[dict-item]
@@ -134,6 +134,9 @@ def test_a_wrong_token_opens_nothing(served: Served, key: str) -> None:
         client.models.list()
     with pytest.raises(openai.AuthenticationError):
         client.chat.completions.create(model=TAG, messages=[{"role": "user", "content": RIVER}])
+    for header in ("", "Bearer", f"Basic {KEY}", "Bearer clé"):
+        with pytest.raises(OSError, match="401"):
+            urlopen(Request(f"{served.url}/v1/models", headers={"Authorization": header}))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +169,7 @@ def test_other_routes_of_transformers_serve_are_not_there(served: Served) -> Non
 
 def test_a_web_page_under_another_name_and_a_large_request_are_turned_away(served: Served) -> None:
     client = served.client().with_options(default_headers={"Host": "evil.example"})
-    with pytest.raises(openai.BadRequestError, match="Invalid host"):
+    with pytest.raises(openai.BadRequestError):
         client.models.list()
     with pytest.raises(openai.APIStatusError, match="at most") as caught:
         served.answer("x" * 5_000_000)
