@@ -205,9 +205,17 @@ def test_log_lists_releases_newest_first(graft: Graft, site: Site, grown: Site) 
     first, second = grown.target.tags()
     code, out, _ = graft("log")
     assert code == EXIT_OK
-    assert out.splitlines() == [
-        f"{second}  6 leaves  INCONCLUSIVE  continues {first}",
+    lines = out.splitlines()
+    assert lines[:2] == [
+        f"{second}  6 leaves  INCONCLUSIVE  continues {first}  (what users have)",
+        f"  added: {TOWER}",
+    ]
+    assert re.fullmatch(
+        r"  token F1: changed leaves \d\.\d\d → \d\.\d\d, panel \d\.\d\d → \d\.\d\d", lines[2]
+    )
+    assert lines[3:5] == [
         f"{first}  5 leaves  INCONCLUSIVE  continues nothing",
+        f"  added: {', '.join(sorted(LEAVES))}",
     ]
     empty = graft("log", "--target", f"folder:{site.path / 'elsewhere'}")
     assert empty == (EXIT_OK, "There is no release yet.\n", "")
