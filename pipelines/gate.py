@@ -68,8 +68,9 @@ def refused(job: Job, evaluation: Evaluation) -> str:
     against = standing(job, evaluation)
     reasons = [why for gate, why in against.items() if gate not in job.options.allow]
     allowable = [gate for gate in against if gate in ALLOWABLE and gate not in job.options.allow]
-    hint = f" (--allow {allowable[0]} releases it nevertheless)" if len(reasons) == 1 else ""
-    return "; ".join(reasons) + (hint if allowable else "")
+    if len(reasons) == 1 and allowable:
+        return f"{reasons[0]} (--allow {allowable[0]} releases it nevertheless)"
+    return "; ".join(reasons)
 
 
 def standing(job: Job, evaluation: Evaluation) -> dict[str, str]:

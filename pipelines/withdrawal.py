@@ -138,7 +138,7 @@ def _purge(
     stuck = target.forget(there)
     removed = [
         Removed("answers of teacher and judge", str(store), calls),
-        Removed("runs: data sets, weights, reports", str(runs), len(made)),
+        Removed("run folders, with data sets, weights and reports", str(runs), len(made)),
         Removed("rows and exam questions on the target", "blobs", len(there) - len(stuck)),
         *(_emptied(cache / name, what) for name, what in CACHES.items()),
         Removed("mirrors of documents", str(cache / "mirrors"), prune_mirrors(cache, NO_CACHE)[0]),

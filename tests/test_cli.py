@@ -17,6 +17,7 @@ from tests.support.flow import (
     COLOUR,
     FERRY,
     KEEPER,
+    LEAVES,
     MILL,
     ROOT,
     TOWER,

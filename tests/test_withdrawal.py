@@ -83,14 +83,15 @@ def test_a_withdrawn_leaf_is_purged_and_its_releases_are_yanked(site: Site) -> N
     # The tag stays, its files are what they were, and whoever looks is told.
     assert site.target.tags() == [first, with_tower]
     assert file_digest(site.target.directory(with_tower) / "README.md") == card
-    assert "no\\x1b" not in (site.target.directory(with_tower) / YANKED).read_text("utf-8")
+    note = (site.target.directory(with_tower) / YANKED).read_text("utf-8")
+    assert "withdrawn\\: no" in note
+    assert "\x1b" not in note
+    assert f"`graft release rollback {first}` gives them" in done.stdout
     (problem,) = verify(site.target, with_tower)
     assert problem.startswith(f"{with_tower} is yanked: it has seen {TOWER}, which is withdrawn")
     assert verify(site.target, first) == []
     log = site.graft("log").stdout
     assert f"  YANKED: it has seen {TOWER}, which is withdrawn: no\\x1b[31m licence\n" in log
-    refused = site.graft("release", "rollback", with_tower)
-    assert (refused.returncode, "is yanked" in refused.stderr) == (EXIT_FINDINGS, True)
     traced = site.graft("trace", TOWER)
     assert f"The leaf {TOWER} is withdrawn, and its rows are gone" in traced.stderr
 
@@ -103,6 +104,10 @@ def test_a_withdrawn_leaf_is_purged_and_its_releases_are_yanked(site: Site) -> N
     told = (site.target.directory(manifest.release) / "README.md").read_text("utf-8")
     assert f"## Yanked releases\n\nDo not use these:\n\n- {with_tower}: it has seen" in told
     assert f"withdrawn: {TOWER}\n" in site.graft("log").stdout
+
+    back = site.graft("release", "rollback", with_tower)
+    assert (back.returncode, "is yanked: it has seen" in back.stderr) == (EXIT_FINDINGS, True)
+    assert site.head() == manifest
 
     # A second time proves it of what users have now.
     assert site.graft("release", "withdraw", TOWER).returncode == EXIT_OK

@@ -116,6 +116,12 @@ def _withdraw(args: argparse.Namespace) -> int:
     write_atomic(place, pretty_json(found))
     print("\n".join(_told(found)))
     print(f"certificate:   {place}")
+    head = now.target.head()
+    if head in found.yanked and found.ancestors:
+        clean = found.ancestors[0].release
+        print(
+            f"Users still have {head}: `graft release rollback {clean}` gives them what never saw it."
+        )
     left = "delete it from the tree, and " if args.leaf in now.leaves else ""
     print(f"{args.leaf} is withdrawn; {left}`graft run` makes a release that never saw it.")
     return EXIT_OK
