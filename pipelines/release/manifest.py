@@ -120,6 +120,9 @@ def _wrong(manifest: Manifest) -> str:
             return f"no SHA-256 under leaves, {leaf!r}"
     if not all(_is_sha(entry.content_hash) for entry in manifest.retired):
         return "no SHA-256 under retired"
+    for name in ("allowed", "yanked"):
+        if not all(isinstance(why, str) for why in getattr(manifest, name).values()):
+            return f"no reasons under {name}"
     for path, file in manifest.files.items():
         if not plain_path(path) or path == MANIFEST:
             return f"a path under files that may not stand there, {path!r}"
