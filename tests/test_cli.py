@@ -241,7 +241,7 @@ def test_verify_finds_what_was_changed_since(graft: Graft, grown: Site) -> None:
 def test_withdrawing_what_no_release_holds(graft: Graft, site: Site, grown: Site) -> None:
     words = ("release", "withdraw", "knowledge/nowhere")
     said = graft(*grown.words(*words))
-    assert_one_sentence(said, EXIT_FINDINGS, "does not hold the leaf knowledge/nowhere")
+    assert_one_sentence(said, EXIT_FINDINGS, "No release holds the leaf knowledge/nowhere")
     os.chdir(site.path)
     assert_one_sentence(graft(*site.words("release", "withdraw", MILL)), EXIT_FINDINGS, MILL)
     assert not (site.path / "releases").exists()

@@ -392,9 +392,9 @@ def test_a_verdict_that_is_not_accepted_gives_no_release(zero: Site) -> None:
     again = zero.run("main")
     assert (again.accepted, again.release) == (False, None)
     assert not zero.trained
-    (zero.path / "repo" / "graft.yaml").write_text("version: 1\nlicences: [MIT]\n")
+    (zero.path / "repo" / "graft.yaml").write_text("licences: [MIT]\n")
     not_ours = zero.graft("run", "--base", "main", "--allow", "verdict")
-    assert "release: none: the licence 'CC0-1.0' of " in not_ours.stderr
+    assert "release: none: the licence 'CC-BY-SA-4.0' of " in not_ours.stderr
     (zero.path / "repo" / "graft.yaml").unlink()
     # What was refused on the branch is no news of the release that stands.
     zero.repo.checkout("main")
