@@ -240,6 +240,7 @@ def test_who_hangs_up_stops_the_model(served: Served, monkeypatch: pytest.Monkey
 # --- the command -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command_serves_and_ends_in_order(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:

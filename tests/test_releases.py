@@ -1,4 +1,4 @@
-"""A leaf withdrawn for good, users given an earlier release back, rows made again: on real releases."""
+"""What is done with real releases and runs: withdrawn, rolled back, made again, held back, talked to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pipelines.artifacts import file_digest
-from pipelines.errors import EXIT_FINDINGS, EXIT_OK
+from pipelines.errors import EXIT_FINDINGS, EXIT_OK, GraftError
 from pipelines.gate import refused, standing
 from pipelines.generate.completions import inflated
 from pipelines.prepare import decide, make_job
@@ -22,6 +22,7 @@ from pipelines.release.verify import verify
 from pipelines.release.yanked import YANKED
 from pipelines.run import read_evaluation
 from pipelines.situation import look
+from pipelines.talk.subject import of_release, of_run
 from tests.support.flow import LEAVES, MILL, ROOT, TOWER, Site, grown_site, run_directory
 
 TELLING = "tower of Ulvadal"  # stands in the leaf and in nothing else
@@ -204,3 +205,17 @@ def test_a_ledger_or_an_exam_that_is_wrong_stands_against_a_release(site: Site) 
         items.read_text("utf-8").replace('"leaked":false', '"leaked":true', 1), "utf-8"
     )
     assert "does not rest on the" in refused(job, evaluation)
+
+
+def test_what_a_run_trained_is_talked_to_before_it_is_released(site: Site) -> None:
+    released = of_release(site.target, None, None)
+    run = of_run(site.path / "runs", site.target, None)
+    assert (run.name, run.leaves) == (run_directory(site).name, released.leaves)
+    asked = ["Who looks after the bridge at Quillon?"]
+    assert run.student().answers(asked) == released.student().answers(asked)
+    first = next(p for p in (site.path / "runs").iterdir() if (p / "base").is_dir())
+    zero = of_run(first, site.target, None)
+    assert (zero.adapter, zero.base, TOWER in zero.leaves) == (None, first / "base", False)
+    shutil.rmtree(run_directory(site) / "adapter")
+    with pytest.raises(GraftError, match="has trained nothing yet; run `graft train` first"):
+        of_run(site.path / "runs", site.target, None)
