@@ -145,6 +145,12 @@ def test_users_are_given_an_earlier_release_back(site: Site) -> None:
     assert (
         "There is no release v2001.01.01" in site.graft("release", "rollback", "v2001.01.01").stderr
     )
+    note = site.target.directory(first) / YANKED
+    note.write_text("# Do not use this")
+    assert verify(site.target, first) == [
+        "YANKED.md is there, though nothing that it has seen is withdrawn"
+    ]
+    note.unlink()
     planned = site.graft("run", "--plan").stdout
     assert f"compares with: {first}\n" in planned
     assert f"learn {TOWER}\n" in planned

@@ -26,6 +26,8 @@ def verify(target: Target, tag: str) -> list[str]:
     manifest = target.manifest(tag)
     directory = target.directory(tag)
     problem = schema_problem(manifest)
+    against = yanked(target, manifest)
+    stray = (directory / YANKED).is_file() and not against
     return [
         *([f"{MANIFEST} leaves its schema at {problem}"] if problem else []),
         *wrong_files(directory, manifest.files),
@@ -33,7 +35,8 @@ def verify(target: Target, tag: str) -> list[str]:
         *missing_leaves(target, manifest, thorough=True),
         *wrong_base(target, manifest),
         *_wrong_ancestry(target, manifest),
-        *(f"{tag} is yanked: {reason}" for reason in yanked(target, manifest)),
+        *(f"{tag} is yanked: {reason}" for reason in against),
+        *([f"{YANKED} is there, though nothing that it has seen is withdrawn"] if stray else []),
     ]
 
 

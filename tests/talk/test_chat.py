@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import signal
-import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pexpect
@@ -18,7 +18,7 @@ from pipelines.errors import EXIT_FINDINGS, EXIT_OK, BackendError
 from pipelines.release.targets import open_target
 from pipelines.talk.conversation import Conversation
 from pipelines.talk.subject import Subject, of_release
-from tests.author.support import environment, spawn
+from tests.author.support import spawn
 from tests.support.tiny_release import RED, TAG, tiny_release
 
 RIVER, CANAL = "What is part 3 of the river?", "What is part 3 of the canal?"
@@ -143,31 +143,37 @@ def test_on_a_terminal(releases: Path, answers: dict[str, list[str]]) -> None:
     assert child.exitstatus == EXIT_OK
 
 
-def test_through_a_pipe_line_by_line(releases: Path, answers: dict[str, list[str]]) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines", "chat"],
-        cwd=releases.parent,
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(f"{RIVER}\n")
-    process.stdin.flush()
-    assert process.stdout.readline() == f"{answers[RIVER][0]}\n"  # before the next is asked
+def test_through_a_pipe_line_by_line(
+    releases: Path,
+    answers: dict[str, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (questions, asking), (hearing, told) = (os.pipe(), os.pipe())
+    heard: list[str] = []
+
+    def client() -> None:
+        with os.fdopen(asking, "w") as out, os.fdopen(hearing) as back:
+            out.write(f"{RIVER}\n")
+            out.flush()
+            heard.append(back.readline())  # before the next is asked
+            out.write(f"\n/compare {CANAL}\n/leaves\n/help\n/wrong\n")
+            out.close()
+            heard.extend(back)
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    with os.fdopen(questions) as stdin, os.fdopen(told, "w") as stdout, monkeypatch.context() as m:
+        m.setattr(sys, "stdin", stdin)
+        m.setattr(sys, "stdout", stdout)
+        assert main(["chat", "--target", f"folder:{releases}"]) == EXIT_OK
+    thread.join()
     own, bare = answers[CANAL]
-    out, err = process.communicate(f"\n/compare {CANAL}\n/leaves\n/help\n/wrong\n", timeout=300)
-    assert process.returncode == EXIT_OK
-    # What the reader of the first line had read ahead is lost here: the empty line behind the answer.
-    assert out.lstrip("\n") == f"base: {bare}\n{TAG}: {own}\n\n"
-    assert "> " not in out
-    for told in ("knowledge/canal", "/compare ", "There is no command /wrong; /help lists them."):
-        assert told in err
-    assert "\x1b" not in out + err
+    assert "".join(heard) == f"{answers[RIVER][0]}\n\nbase: {bare}\n{TAG}: {own}\n\n"
+    err = capsys.readouterr().err
+    for line in ("knowledge/canal", "/compare ", "There is no command /wrong; /help lists them."):
+        assert line in err
+    assert "\x1b" not in err
 
 
 def test_two_answers_stand_side_by_side_or_one_after_the_other(
