@@ -276,11 +276,40 @@ class BaseModel:
 
 
 @dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where the rows of a release lie, for a target that keeps them in a repository of their own."""
+
+    repository: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeafChange:
+    """What became of a leaf since the release before."""
+
+    leaf: str
+    status: Status
+    previous_leaf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What the leaves of one kind brought: rows, and exam questions by people and by a teacher."""
+
+    kind: Kind
+    leaves: int
+    rows: int
+    exam_seeds: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights.
 
     ``allowed``: the gates that were overruled, each with what it said; ``yanked``: the releases before
-    that nobody should use, each with the reason. Manifests of the first releases lack both.
+    that nobody should use, each with the reason. Manifests of the first releases lack
+    these, ``data``, ``changes`` and ``composition``.
     """
 
     release: str
@@ -299,6 +328,9 @@ class Manifest:
     licences: tuple[str, ...]
     demonstration: bool
     created: str
+    data: DataSource | None = None
+    changes: tuple[LeafChange, ...] = ()
+    composition: tuple[Taught, ...] = ()
     allowed: Mapping[str, str] = field(default_factory=dict)
     yanked: Mapping[str, str] = field(default_factory=dict)
 

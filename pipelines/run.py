@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from pipelines.artifacts import (
     write_atomic,
 )
 from pipelines.backends import open_backend
-from pipelines.bundle import assemble, report_input
+from pipelines.bundle import assemble, report_input, tag_taxonomy
 from pipelines.documents import Library, documents
 from pipelines.evaluate import Answerer, Judge, evaluate, read_evaluation
 from pipelines.evaluate.leaks import Seen
@@ -51,7 +52,8 @@ from pipelines.records import (
     Plan,
     Role,
 )
-from pipelines.release.manifest import read_manifest
+from pipelines.release.manifest import MANIFEST, read_manifest
+from pipelines.release.targets.checks import refuse_rolled_back
 from pipelines.report import html, markdown
 from pipelines.situation import (
     Options,
@@ -63,7 +65,7 @@ from pipelines.training import train
 TRAIN_VERSION = 2
 EVALUATE_VERSION = 2
 REPORT_VERSION = 2
-RELEASE_VERSION = 1
+RELEASE_VERSION = 2
 
 # By content hash: conversations, and what is kept of a leaf's data.
 Rows = dict[str, list[tuple[Message, ...]]]
@@ -121,6 +123,8 @@ def _do(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Sa
     if decided.action != "nothing":
         return _carry_out(options, now, recipe, decided, say)
     made = _made(options.runs, decided.previous)
+    if made is not None and decided.previous is not None:
+        tag_taxonomy(now, decided.previous, say)  # which a kill may have left out
     evaluation = read_evaluation(made / "evaluation")[0] if made else None
     return Outcome(decided, made, decided.previous, evaluation, True)
 
@@ -144,12 +148,15 @@ def _made(runs: Path, tag: str | None) -> Path | None:
 def _carry_out(
     options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say
 ) -> Outcome:
+    if options.until is None:
+        refuse_rolled_back(now.target, decided.input_digest)
     job = make_job(options, now, recipe, decided, say)
     directory = job.directory
     with said(directory):
         directory.mkdir(parents=True, exist_ok=True)
     with lock(directory / ".lock", f"the run {directory}"):
         started = time.monotonic()
+        job = replace(job, options=replace(options, today=_day(directory, options.today)))
         write_atomic(directory / "plan.json", pretty_json(decided))
         write_atomic(directory / "recipe.json", pretty_json(recipe))
         taught = {path: job.leaves[path] for path in decided.learn}
@@ -168,6 +175,14 @@ def _carry_out(
         if options.until is not None:
             return Outcome(decided, directory, None, evaluation, not refused(job, evaluation))
         return _release(job, evaluation, data)
+
+
+def _day(directory: Path, today: date) -> date:
+    """The day that dates the release of a run: the one on which the run began, however long it takes."""
+    place = directory / "day"
+    if not place.is_file():
+        write_atomic(place, f"{today.isoformat()}\n".encode())
+    return date.fromisoformat(place.read_text(encoding="utf-8").strip())
 
 
 def _generate(job: Job) -> Data:
@@ -333,11 +348,12 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
         "commit": job.now.commit,
         "previous": job.plan.previous or "",
         "allowed": digest(waived(job, evaluation)),
+        "target": job.options.target,
     }
     if not finished(place, inputs, RELEASE_VERSION):
         with stage(place, inputs=inputs, version=RELEASE_VERSION) as out:
             assemble(job, evaluation, data, out)
-    manifest = read_manifest((place / "manifest.json").read_bytes(), str(place))
+    manifest = read_manifest((place / MANIFEST).read_bytes(), str(place))
     target = job.now.target
     if job.plan.action == "bootstrap":
         target.put_base(manifest.base_model.revision, job.directory / "base")
@@ -348,4 +364,5 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
             target.put_blob(job.asked_bytes(content_hash, made.asked_hash))
     tag = target.publish(place, manifest)
     job.say(f"release: {tag} in {job.options.target}")
+    tag_taxonomy(job.now, tag, job.say)
     return Outcome(job.plan, job.directory, tag, evaluation, True)

@@ -86,7 +86,7 @@ def look(options: Options) -> Situation:
         for problem in sides.problems:
             raise _stopped(problem.error)
         own = sides.changes(fork, commit)
-    target = open_target(options.target)
+    target = open_target(options.target, options.cache)
     head = target.head()
     past = None
     if head is not None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import TARGET, printable, say, target_option
+from pipelines.cli.common import TARGET, cache, printable, say, target_option
 from pipelines.errors import EXIT_OK, BackendError, UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def subject(args: argparse.Namespace) -> Subject:
     from pipelines.release.targets import open_target
     from pipelines.talk.subject import of_release, of_run
 
-    target = open_target(args.target or TARGET)
+    target = open_target(args.target or TARGET, cache())
     if args.run is not None:
         return of_run(args.run, target, args.recipe)
     return of_release(target, args.release, args.recipe)

@@ -92,7 +92,10 @@ def prefix(root: Path) -> str:
 
 
 def target_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--target", help="where releases live (default: folder:releases/)")
+    parser.add_argument(
+        "--target",
+        help="where releases live: folder:PATH, hub:OWNER/NAME (default: folder:releases/)",
+    )
 
 
 def options(args: argparse.Namespace) -> Options:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import TARGET, printable, target_option
+from pipelines.cli.common import TARGET, cache, printable, target_option
 from pipelines.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def command(args: argparse.Namespace) -> int:
     from pipelines.release.targets import open_target
 
-    target = open_target(args.target or TARGET)
+    target = open_target(args.target or TARGET, cache())
     if args.format == "json":
         found = {"releases": _releases(target)} | (_scores(target) if args.scores else {})
         print(json.dumps(found, indent=2, ensure_ascii=False))

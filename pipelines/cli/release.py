@@ -64,7 +64,7 @@ def _verify(args: argparse.Namespace) -> int:
     from pipelines.release.targets import open_target
     from pipelines.release.verify import verify
 
-    target = open_target(args.target or TARGET)
+    target = open_target(args.target or TARGET, cache())
     tag = args.tag or target.head()
     if tag is None:
         raise GraftError("The target holds no release yet.")
@@ -82,7 +82,7 @@ def _verify(args: argparse.Namespace) -> int:
 def _rollback(args: argparse.Namespace) -> int:
     from pipelines.release.targets import open_target
 
-    target = open_target(args.target or TARGET)
+    target = open_target(args.target or TARGET, cache())
     head = target.head()
     if head == args.tag:
         raise GraftError(f"{args.tag} is what users have already.")

@@ -39,7 +39,7 @@ def command(args: argparse.Namespace) -> int:
     places = Places(
         root,
         args.run or Path("runs"),
-        open_target(args.target or TARGET),
+        open_target(args.target or TARGET, cache()),
         cache() / "calls.sqlite",
         cache(),
         policy(root),

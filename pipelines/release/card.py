@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
-from pipelines.records import Attribution, Evaluation, Leaf, Manifest, Pooled, Scores
-from pipelines.release.manifest import SHA256
+from pipelines.records import Attribution, Evaluation, Leaf, LeafChange, Manifest, Pooled, Scores
+from pipelines.release.targets import Loading, from_folder
 
 ADAPTER = "adapter/adapter_config.json"
 ATTRIBUTION = "attribution.md"
@@ -27,16 +27,24 @@ OPENING = re.compile(r"^([-+=])|^(\d+)(?=[.)])|(www)(?=\.)", re.IGNORECASE)
 UNSEEN = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def card(manifest: Manifest, leaves: Sequence[Leaf], evaluation: Evaluation) -> str:
-    """The README.md of a release, with the Hub's front matter.
+def card(
+    manifest: Manifest,
+    leaves: Sequence[Leaf],
+    evaluation: Evaluation,
+    loading: Loading | None = None,
+) -> str:
+    """The README.md of a release, with the Hub's front matter; ``loading`` is how its target has it loaded.
 
     The card is itself among ``manifest.files``: all other files are to be listed before it is
     written, since an adapter is recognised by its configuration there.
     """
     sections = (
         _what(manifest),
+        _use(manifest),
         _evaluation(manifest, evaluation),
-        _loading(manifest),
+        _loading(manifest, loading or from_folder(manifest)),
+        _changes(manifest),
+        _data(manifest),
         _leaves(manifest, leaves),
         _contributors(manifest),
         _limits(manifest, evaluation),
@@ -202,20 +210,33 @@ def _scores(scores: Scores) -> str:
     return f"{scores.token_f1:.3f} / {scores.exact_match:.3f}"
 
 
-def _loading(manifest: Manifest) -> str:
+def _use(manifest: Manifest) -> str:
+    words = (
+        "Answering questions about what the leaves below teach, in their languages and their style."
+    )
+    if manifest.demonstration:
+        words = (
+            "To try out the pipelines, and to see what a change of the taxonomy does to a model."
+        )
+    return (
+        f"## Intended use\n\n{words} Have a person check answers on which something depends: about "
+        "health, law, money or safety. What it was never examined in, nobody knows."
+    )
+
+
+def _loading(manifest: Manifest, loading: Loading) -> str:
     """Plain transformers and peft; nothing of Graft is needed."""
-    model, adapter = manifest.base_model, ADAPTER in manifest.files
-    stored = SHA256.fullmatch(model.revision) is not None
-    where = f"../bases/{model.revision}" if stored else model.id
-    pinned = "" if stored else f", revision={json.dumps(model.revision)}"
+    adapter = ADAPTER in manifest.files
+    pinned, held = _keywords(loading.base_options), _keywords(loading.adapter_options)
+    peft = f"model = PeftModel.from_pretrained(model, {json.dumps(loading.adapter)}{held})"
     lines = [
         *(["from peft import PeftModel"] if adapter else []),
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
         "",
-        f"base = {json.dumps(where)}",
+        f"base = {json.dumps(loading.base)}",
         f"tokenizer = AutoTokenizer.from_pretrained(base{pinned})",
         f"model = AutoModelForCausalLM.from_pretrained(base{pinned})",
-        *(['model = PeftModel.from_pretrained(model, "adapter")'] if adapter else []),
+        *([peft] if adapter else []),
         'messages = [{"role": "user", "content": "What is a lighthouse?"}]',
         "inputs = tokenizer.apply_chat_template(",
         '    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True',
@@ -223,7 +244,48 @@ def _loading(manifest: Manifest) -> str:
         "output = model.generate(**inputs, max_new_tokens=48)",
         'answer = tokenizer.decode(output[0, inputs["input_ids"].shape[1] :])',
     ]
-    return "\n".join(["## Loading it", "", "From this folder:", "", "```python", *lines, "```"])
+    return "\n".join(["## Loading it", "", f"{loading.where}:", "", "```python", *lines, "```"])
+
+
+def _keywords(options: Mapping[str, str]) -> str:
+    return "".join(f", {name}={json.dumps(value)}" for name, value in options.items())
+
+
+def _changes(manifest: Manifest) -> str:
+    """What became of the leaves since the release before."""
+    if manifest.previous is None:
+        told = f"The first release: all {len(manifest.leaves)} leaves are new."
+    elif not manifest.changes:
+        told = f"The leaves are those of {escape(manifest.previous)}."
+    else:
+        told = "\n".join(
+            [f"Since {escape(manifest.previous)}:", "", *map(_change, manifest.changes)]
+        )
+    return f"## Changes\n\n{told}"
+
+
+def _change(change: LeafChange) -> str:
+    moved = f", before {escape(change.previous_leaf)}" if change.previous_leaf else ""
+    return f"- {change.status}: {escape(change.leaf)}{moved}"
+
+
+def _data(manifest: Manifest) -> str:
+    """What was taught, by kind of leaf, and what was examined."""
+    teacher = manifest.recipe.get("teacher") or {}
+    name, revision = str(teacher.get("model", "unknown")), str(teacher.get("revision", ""))
+    words = [f"## Data\n\nThe rows were made from the leaves by {escape(name)} {escape(revision)}."]
+    rows = [
+        (
+            taught.kind.replace("_", " "),
+            *map(str, (taught.leaves, taught.rows, taught.exam_seeds, taught.asked)),
+        )
+        for taught in manifest.composition
+    ]
+    if rows:
+        head = ("Kind", "Leaves", "Rows", "Seeds kept for the exam", "Exam questions by a teacher")
+        words.append(_table(head, rows))
+    words.append("`manifest.json` names the rows of each leaf by their SHA-256.")
+    return "\n\n".join(words)
 
 
 def _leaves(manifest: Manifest, leaves: Sequence[Leaf]) -> str:

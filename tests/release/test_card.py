@@ -19,11 +19,14 @@ from pipelines.records import (
     Evaluation,
     FileDigest,
     Leaf,
+    LeafChange,
     Manifest,
     Pooled,
     Scores,
+    Taught,
 )
 from pipelines.release.card import card, escape, write_attribution
+from pipelines.release.targets import Loading
 from tests.release.builders import manifest, retire
 
 HOSTILE = (
@@ -107,7 +110,10 @@ def test_sections() -> None:
     record = retire(with_adapter(manifest(previous="v2025.12.31")), "0" * 64)
     text = card(record, [leaf("knowledge/danube", WORK)], evaluation())
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert headings == ["Evaluation", "Loading it", "Leaves", "Contributors", "Limits"]
+    assert headings == [
+        "Intended use", "Evaluation", "Loading it", "Changes", "Data", "Leaves", "Contributors",
+        "Limits",
+    ]  # fmt: skip
     for expected in (
         "**A demonstration.**",
         "Verdict: **PASS**.",
@@ -119,6 +125,33 @@ def test_sections() -> None:
         "may still know 1 edited or deleted pieces",
     ):
         assert expected in text
+
+
+def test_changes_and_data() -> None:
+    record = dataclasses.replace(
+        manifest(previous="v2025.12.31"),
+        recipe={"teacher": {"model": "someone/teacher", "revision": "r1"}},
+        changes=(
+            LeafChange("knowledge/a", "added"),
+            LeafChange("knowledge/b", "renamed", HOSTILE),
+        ),
+        composition=(Taught("freeform_skill", 2, 40, 5, 7),),
+    )
+    text = card(record, [leaf()], evaluation())
+    assert "Since v2025.12.31:\n\n- added: knowledge/a\n- renamed: knowledge/b, before x" in text
+    assert "<script" not in text.replace(r"\<script", "")
+    assert "someone/teacher r1" in text
+    assert "| freeform skill | 2 | 40 | 5 | 7 |" in text
+    assert "The first release: all 1 leaves are new." in card(manifest(), [leaf()], evaluation())
+    same = dataclasses.replace(record, changes=())
+    assert "The leaves are those of v2025.12.31." in card(same, [leaf()], evaluation())
+
+
+def test_where_it_is_loaded_from_is_the_target_s_to_say() -> None:
+    pinned = {"revision": "v2026.01.01"}
+    loading = Loading("From the Hub", "me/model", pinned, "me/model", pinned)
+    text = card(with_adapter(manifest()), [leaf()], evaluation(), loading)
+    assert 'PeftModel.from_pretrained(model, "me/model", revision="v2026.01.01")' in text
 
 
 def test_attribution_is_sorted_and_whole() -> None:
