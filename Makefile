@@ -44,7 +44,7 @@ setup-all: .venv/.all .venv/.browser
 	  echo "No virtual environment could be made; on Debian install python3-venv." >&2; exit 1; }
 	@echo "Installing torch and the pipelines' libraries into .venv (once, a few minutes)"
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
-	$(PIP) --quiet --editable '.[pipelines,author]'
+	$(PIP) --quiet --editable '.[pipelines,author,serve]'
 	@# Once for all, also for who forbids Python to write byte code later.
 	@$(BIN)/python -c 'import pipelines.backends.local, pipelines.run, pipelines.training, pipelines.train.adapter, pipelines.train.scratch'
 	@touch $@

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipelines.artifacts import digest, file_digest, pretty_json, tree_digests
 from pipelines.evaluate import read_evaluation
+from pipelines.gate import waived
 from pipelines.history import history, now
 from pipelines.job import COST, Job, Say
 from pipelines.leaves import leaf_to_json
@@ -34,6 +35,8 @@ from pipelines.records import (
 )
 from pipelines.release.card import card, write_attribution
 from pipelines.release.manifest import MANIFEST, leaf_file
+from pipelines.release.targets import Target
+from pipelines.release.yanked import yanked
 from pipelines.report import ReportInput
 from pipelines.reviewed import drawn, reasons
 from pipelines.situation import Situation
@@ -183,6 +186,8 @@ def _manifest(
         licences=tuple(_licences(job.leaves.values())),
         demonstration=job.demonstration,
         created=today.isoformat(),
+        allowed=waived(job, evaluation),
+        yanked=_yanked(job.now.target),
         changes=tuple(
             LeafChange(change.leaf, change.status, change.previous_leaf)
             for change in (job.changes.changes if job.plan.previous else ())
@@ -203,6 +208,11 @@ def _taught(job: Job, kind: Kind, data: Mapping[str, LeafData]) -> Taught:
 
 def _entry(content_hash: str, data: LeafData, exam: ExamSplit) -> ManifestLeaf:
     return ManifestLeaf(content_hash, data.data_hash, exam, data.asked_hash)
+
+
+def _yanked(target: Target) -> dict[str, str]:
+    found = {tag: yanked(target, target.manifest(tag)) for tag in target.tags()}
+    return {tag: "; ".join(reasons) for tag, reasons in found.items() if reasons}
 
 
 def _licences(leaves: Iterable[Leaf]) -> list[str]:

@@ -198,10 +198,12 @@ class Release:
     """What a release needs: ``pass``, or ``not_worse`` (an inconclusive verdict whose panel held).
 
     ``deploy`` names what will serve it; some of them refuse adapters with embeddings of their own.
+    ``failures``: the part of a step's rows that may be lost to answers missing or unreadable.
     """
 
     accept: Literal["pass", "not_worse"]
     deploy: tuple[Literal["transformers", "vllm", "gguf_lora"], ...] = ()
+    failures: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)

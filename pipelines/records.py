@@ -315,7 +315,9 @@ class Taught:
 class Manifest:
     """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights.
 
-    ``data``, ``changes`` and ``composition`` are not in the manifests of the first releases.
+    ``allowed``: the gates that were overruled, each with what it said; ``yanked``: the releases before
+    that nobody should use, each with the reason. Manifests of the first releases lack
+    these, ``data``, ``changes`` and ``composition``.
     """
 
     release: str
@@ -337,6 +339,8 @@ class Manifest:
     data: DataSource | None = None
     changes: tuple[LeafChange, ...] = ()
     composition: tuple[Taught, ...] = ()
+    allowed: Mapping[str, str] = field(default_factory=dict)
+    yanked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def known(self) -> set[str]:

@@ -36,7 +36,7 @@ from pipelines.evaluate.leaks import Seen
 from pipelines.evaluate.remembered import Remembered
 from pipelines.exam import asked, items
 from pipelines.export import SOURCES, sources
-from pipelines.gate import probes_of, refused, stale
+from pipelines.gate import probes_of, refused, stale, waived
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
@@ -349,6 +349,7 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
         "evaluation": output_digest(job.directory / "evaluation"),
         "commit": job.now.commit,
         "previous": job.plan.previous or "",
+        "allowed": digest(waived(job, evaluation)),
         "target": job.options.target,
     }
     if not finished(place, inputs, RELEASE_VERSION):

@@ -29,6 +29,8 @@ from pipelines.values import united, values_of
 from pipelines.vetoes import Vetoes
 
 Until = Literal["generate", "train", "evaluate", "report"]
+# The gates that a person may overrule; the others would be lies in the report.
+ALLOWABLE = ("verdict", "failures", "licences")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Options:
     """What the command line chose. ``base`` is the branch that a contribution leaves from.
 
     ``policy`` is graft.yaml's: where documents may be fetched from. ``vetoes`` are rows that may not
-    be taught. ``until`` is the last stage to be done; None does them all, and releases. ``today``
-    dates what is released.
+    be taught. ``until`` is the last stage to be done; None does them all, and releases. ``allow`` names
+    gates that shall not stand against a release, which its manifest tells. ``today`` dates it.
     """
 
     taxonomy: Path
@@ -49,6 +51,7 @@ class Options:
     policy: Policy = field(default_factory=Policy)
     until: Until | None = None
     vetoes: Vetoes = field(default_factory=Vetoes)
+    allow: frozenset[str] = frozenset()
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
@@ -118,7 +121,8 @@ def vetoed(target: Target, chain: Sequence[Manifest], vetoes: Vetoes) -> frozens
     return frozenset(
         content_hash
         for content_hash, data_hash in rows.items()
-        if not vetoes.by_row.keys().isdisjoint(row_ids(target.read_blob(data_hash)))
+        if target.has_blob(data_hash)  # rows of withdrawn content are gone
+        and not vetoes.by_row.keys().isdisjoint(row_ids(target.read_blob(data_hash)))
     )
 
 

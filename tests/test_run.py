@@ -420,9 +420,20 @@ def test_a_verdict_that_is_not_accepted_gives_no_release(zero: Site) -> None:
     again = zero.run("main")
     assert (again.accepted, again.release) == (False, None)
     assert not zero.trained
+    (zero.path / "repo" / "graft.yaml").write_text("licences: [MIT]\n")
+    not_ours = zero.graft("run", "--base", "main", "--allow", "verdict")
+    assert "release: none: the licence 'CC-BY-SA-4.0' of " in not_ours.stderr
+    (zero.path / "repo" / "graft.yaml").unlink()
     # What was refused on the branch is no news of the release that stands.
     zero.repo.checkout("main")
     assert zero.run().evaluation is None
+    zero.repo.checkout("tower")
+    done = zero.graft("run", "--base", "main", "--allow", "verdict")
+    assert done.returncode == 0, done.stderr
+    assert zero.head().allowed == {"verdict": "the verdict is INCONCLUSIVE"}
+    card = (zero.target.directory(zero.head().release) / "README.md").read_text("utf-8")
+    assert "The gate “verdict” was overruled by hand: the verdict is INCONCLUSIVE." in card
+    assert_sound(zero, releases=2)
 
 
 def test_the_verdict_of_another_release_is_not_shown(zero: Site, made_grown: Site) -> None:

@@ -49,6 +49,7 @@ def card(
         _leaves(manifest, leaves),
         _contributors(manifest),
         _limits(manifest, evaluation),
+        *([_yanked(manifest)] if manifest.yanked else []),
     )
     return f"---\n{_front_matter(manifest, evaluation)}\n---\n\n" + "\n\n".join(sections) + "\n"
 
@@ -367,9 +368,19 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
             f"The weights may still know {len(manifest.retired)} edited or deleted pieces of "
             "content, listed under `retired` in `manifest.json`."
         )
+    limits += [
+        f"The gate “{escape(gate)}” was overruled by hand: {escape(why)}."
+        for gate, why in manifest.allowed.items()
+    ]
     if manifest.demonstration:
         limits.append("Its base is tiny: it answers little beyond what its leaves teach.")
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
+
+
+def _yanked(manifest: Manifest) -> str:
+    """Earlier releases are not to be used; their own cards cannot say so any more."""
+    lines = [f"- {escape(tag)}: {escape(why)}" for tag, why in manifest.yanked.items()]
+    return "## Yanked releases\n\nDo not use these:\n\n" + "\n".join(lines)
 
 
 def _several(values: Iterable[str]) -> str:

@@ -104,6 +104,8 @@ def _manifest(data: Json) -> Manifest:
         data=DataSource(**data["data"]) if data.get("data") else None,
         changes=tuple(LeafChange(**entry) for entry in data.get("changes", ())),
         composition=tuple(Taught(**entry) for entry in data.get("composition", ())),
+        allowed=dict(data.get("allowed", {})),
+        yanked=dict(data.get("yanked", {})),
     )
 
 
@@ -129,6 +131,9 @@ def _wrong(manifest: Manifest) -> str:
             return f"no SHA-256 under leaves, {leaf!r}"
     if not all(_is_sha(entry.content_hash) for entry in manifest.retired):
         return "no SHA-256 under retired"
+    for name in ("allowed", "yanked"):
+        if not all(isinstance(why, str) for why in getattr(manifest, name).values()):
+            return f"no reasons under {name}"
     for path, file in manifest.files.items():
         if not plain_path(path) or path == MANIFEST:
             return f"a path under files that may not stand there, {path!r}"

@@ -37,8 +37,25 @@ def test_round_trip() -> None:
 def test_the_schema_knows_every_field() -> None:
     fields = dataclasses.fields(Manifest)
     assert set(SCHEMA["properties"]) == {field.name for field in fields}
-    later = {field.name for field in fields if field.default is not dataclasses.MISSING}
-    assert set(SCHEMA["properties"]) - set(SCHEMA["required"]) == later
+    missing = dataclasses.MISSING
+    given = {f.name for f in fields if f.default is missing and f.default_factory is missing}
+    assert set(SCHEMA["required"]) == given
+
+
+def test_what_was_overruled_and_what_is_yanked_comes_back_and_may_be_left_out() -> None:
+    record = dataclasses.replace(
+        manifest("v2026.01.02"),
+        allowed={"verdict": "the verdict is INCONCLUSIVE"},
+        yanked={"v2026.01.01": "it has seen knowledge/a, which is withdrawn: no licence"},
+    )
+    assert schema_problem(record) == ""
+    data = as_json(record)
+    assert read_manifest(json.dumps(data).encode(), "x") == record
+    with pytest.raises(ReleaseError, match="no reasons under yanked"):
+        read_manifest(json.dumps({**data, "yanked": {"v2026.01.01": 3}}).encode(), "x")
+    del data["allowed"], data["yanked"]
+    found = read_manifest(json.dumps(data).encode(), "x")
+    assert (found.allowed, found.yanked) == ({}, {})
 
 
 def test_a_manifest_of_the_first_releases_is_read() -> None:

@@ -7,7 +7,7 @@ tiny base is stored once under its revision. Every method may raise ``ReleaseErr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -109,6 +109,10 @@ class Target(Protocol):
 
     def withdraw(self, leaf: str, content_hash: str, reason: str) -> None:
         """Record that this content may never be taught again; a second time changes nothing."""
+        ...
+
+    def forget(self, blobs: Collection[str]) -> tuple[str, ...]:
+        """Delete rows that nobody may be taught; those that cannot be deleted from here."""
         ...
 
     def next_tag(self, day: date) -> str:

@@ -5,7 +5,7 @@
     PATH/refs/<tag>        a tag that has been the head
     PATH/bases/<revision>/ bases, shared by releases
     PATH/blobs/<sha256>    rows, shared by releases
-    PATH/tombstones.json   withdrawn content
+    PATH/tombstones.json   withdrawn content; what has seen it has a note beside its card, YANKED.md
 
 In: a directory that a run built. Out: a release, or one ``ReleaseError`` and nothing. A release is
 copied beside its place, checked, flushed, renamed; then HEAD is replaced: that is the moment at
@@ -21,7 +21,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -49,6 +49,7 @@ from pipelines.release.manifest import (
 from pipelines.release.targets import Loading, Tombstone, from_folder
 from pipelines.release.targets.checks import publishable, refuse, refuse_withdrawn, standing
 from pipelines.release.verify import unsafe_files, wrong_files
+from pipelines.release.yanked import YANKED, yanked, yanked_note
 
 # Blobs are written without the lock, so that a temporary file may be another process's for a while.
 STALE_SECONDS = 24 * 60 * 60
@@ -235,10 +236,20 @@ class FolderTarget:
     def withdraw(self, leaf: str, content_hash: str, reason: str) -> None:
         with self._writing(), self._locked():
             known = self.tombstones()
-            if any(tombstone.content_hash == content_hash for tombstone in known):
-                return
-            added = Tombstone(leaf, content_hash, reason, self.head())
-            write_atomic(self.root / "tombstones.json", pretty_json([*known, added]))
+            if not any(tombstone.content_hash == content_hash for tombstone in known):
+                added = Tombstone(leaf, content_hash, reason, self.head())
+                write_atomic(self.root / "tombstones.json", pretty_json([*known, added]))
+            for tag in self.tags():  # also where a process was killed after the line above
+                why = yanked(self, self.manifest(tag))
+                if why:
+                    write_atomic(self.root / tag / YANKED, yanked_note(tag, why))
+
+    def forget(self, blobs: Collection[str]) -> tuple[str, ...]:
+        with self._writing(), self._locked():
+            for sha in blobs:
+                if self.has_blob(sha):
+                    (self.root / "blobs" / sha).unlink()
+        return ()
 
     # --- the disk ---
 

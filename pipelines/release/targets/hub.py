@@ -16,7 +16,7 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -363,6 +363,17 @@ class HubTarget:
             files = {TOMBSTONES: _of(pretty_json([*known, added]))}
             self._data.commit("main", at, files, [], f"Withdrawn: {leaf}")
         raise ReleaseError(f"{self._data.name} did not take what was withdrawn; run again.")
+
+    def forget(self, blobs: Collection[str]) -> tuple[str, ...]:
+        """Off the head of the data repository; its history has them, and only its owner can delete that."""
+        self._local.forget(blobs)
+        for _ in range(TURNS):
+            at = self._data.main()
+            there = [path for path in map(_blob, blobs) if self._data.read(at, path) is not None]
+            if not there:
+                return tuple(blobs)
+            self._data.commit("main", at, {}, there, "Rows of what was withdrawn")
+        raise ReleaseError(f"{self._data.name} did not let go of what was withdrawn; run again.")
 
 
 def _hashes(manifest: Manifest) -> set[str]:
