@@ -238,6 +238,23 @@ def test_withdrawn_content_is_not_published(tmp_path: Path, place: Place) -> Non
     assert target.head() == "v2026.01.02"
 
 
+def test_a_release_that_has_seen_withdrawn_content_is_yanked_and_its_rows_go(
+    tmp_path: Path, place: Place
+) -> None:
+    target = place.open()
+    publish_first(tmp_path, target)
+    entry = target.manifest("v2026.01.01").leaves["knowledge/danube"]
+    target.withdraw("knowledge/danube", entry.content_hash, "licence revoked")
+    left = target.forget([entry.data_hash])
+    assert set(left) <= {entry.data_hash}  # where a history keeps them, that is said
+    elsewhere = place.open("elsewhere")
+    assert verify(elsewhere, "v2026.01.01") == [
+        "v2026.01.01 is yanked: it has seen knowledge/danube, which is withdrawn: licence revoked"
+    ]
+    assert target.tags() == ["v2026.01.01"]
+    target.forget([entry.data_hash])  # a second time changes nothing
+
+
 def test_a_rollback_gives_an_earlier_release_back(tmp_path: Path, place: Place) -> None:
     target = place.open()
     publish_first(tmp_path, target)
