@@ -19,7 +19,8 @@ class ExamItem:
     """One exam question. ``cluster`` (a seed's id, a chunk) groups items that are not independent.
 
     ``synthetic``: a teacher wrote it, no person. ``prompt`` is the user's turn as the student reads
-    it: for grounded skills with its context.
+    it: for grounded skills with its context. ``choices``, where it is multiple choice: the reference
+    among others, in the order of their letters.
     """
 
     id: str
@@ -31,6 +32,7 @@ class ExamItem:
     reference: str
     leaked: bool = False
     synthetic: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,33 @@ class ItemResult:
     previous_scores: Scores
     candidate_scores: Scores
     judged: Preference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceResult:
+    """A multiple-choice item, and which of its choices each student takes for the likeliest."""
+
+    item: ExamItem
+    base: str
+    previous: str
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceScore:
+    """Choice accuracy of a leaf, or of all leaves of a role where ``leaf`` is ""; leaked items apart.
+
+    ``difference`` = candidate − previous; ``interval`` 95 %, by contexts.
+    """
+
+    leaf: str
+    role: Role
+    items: int
+    base: float
+    previous: float
+    candidate: float
+    difference: float
+    interval: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +190,4 @@ class Evaluation:
     panel: Pooled | None
     probes: tuple[ProbeResult, ...] = ()
     judge: Judged | None = None
+    choices: tuple[ChoiceScore, ...] = ()

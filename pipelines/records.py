@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipelines.examined import ChoiceResult as ChoiceResult
+from pipelines.examined import ChoiceScore as ChoiceScore
 from pipelines.examined import Evaluation as Evaluation
 from pipelines.examined import ExamItem as ExamItem
 from pipelines.examined import ItemResult as ItemResult
@@ -184,6 +186,13 @@ class Sample:
     calls: tuple[str, ...]
     teacher: str
     scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceSample(Sample):
+    """An exam question with wrong choices beside its answer."""
+
+    wrong: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ from pipelines.spending import watched
 from pipelines.training import train
 
 TRAIN_VERSION = 2
-EVALUATE_VERSION = 2
+EVALUATE_VERSION = 3
 REPORT_VERSION = 2
 RELEASE_VERSION = 1
 

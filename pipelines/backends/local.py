@@ -18,6 +18,7 @@ from pipelines.errors import BackendError
 from pipelines.recipe import Hardware
 
 _BATCH = 128
+_TIE = 1e-4  # nats a byte: what two choices differ by at least; float32 rounds far below it
 
 
 class Student:
@@ -30,12 +31,13 @@ class Student:
         new_tokens: int,
         threads: int,
         hardware: Hardware | None = None,
+        batch: int = _BATCH,
     ) -> None:
         hardware = hardware or Hardware()
         device = device_of(hardware.device)
         torch.set_num_threads(threads)
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        self.new_tokens = new_tokens
+        self.new_tokens, self.batch = new_tokens, batch
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
             model = AutoModelForCausalLM.from_pretrained(
@@ -53,21 +55,93 @@ class Student:
         """One greedy answer for each prompt, in order; batches hold prompts of like length."""
         found = [""] * len(prompts)
         order = sorted(range(len(prompts)), key=lambda place: (len(prompts[place]), place))
-        for start in range(0, len(order), _BATCH):
-            places = order[start : start + _BATCH]
+        for start in range(0, len(order), self.batch):
+            places = order[start : start + self.batch]
             for place, text in zip(places, self._batch([prompts[p] for p in places]), strict=True):
                 found[place] = text
         return found
 
-    def _batch(self, prompts: Sequence[str]) -> list[str]:
-        texts = [
-            self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-            )
-            for prompt in prompts
+    def choose(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[int]:
+        """For each prompt the place of the likeliest of its choices.
+
+        Each choice is read as the whole answer to the prompt, its end included, as the chat template
+        writes it; its log-likelihood is divided by its bytes, or long choices would never win. Bytes and
+        not tokens, so that a choice which this tokenizer happens to cut finely is not favoured. Choices
+        as likely as each other but for rounding are a tie, which the first of them wins.
+        """
+        rows = [
+            (row, self._choice(prompt, choice))
+            for row, (prompt, choices) in enumerate(asked)
+            for choice in choices
         ]
+        found: list[list[float]] = [[0.0] * len(choices) for _, choices in asked]
+        likely = self._likelihoods([ids for _, ids in rows])
+        taken = iter(likely)
+        for at, (_, choices) in enumerate(asked):
+            found[at] = [next(taken) / max(1, len(choice.encode())) for choice in choices]
+        return [_first_of_best(values) for values in found]
+
+    def _choice(self, prompt: str, choice: str) -> tuple[list[int], list[int]]:
+        """The tokens of a prompt, and of a choice with what ends a turn."""
+        before = self._asked(prompt)
+        turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": choice}]
+        whole = str(self.tokenizer.apply_chat_template(turns, tokenize=False))
+        after = whole[len(before) :] if whole.startswith(before + choice) else choice
+        ids = self._ids(after)
+        special = set(self.tokenizer.all_special_ids)
+        end = next((at for at, token in enumerate(ids) if token in special), None)
+        ids = [*ids, self.tokenizer.eos_token_id] if end is None else ids[: end + 1]
+        return self._ids(before), ids
+
+    def _likelihoods(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+        """The log-likelihood of each second part after its first, in order."""
+        found = [0.0] * len(rows)
+        order = sorted(range(len(rows)), key=lambda place: (sum(map(len, rows[place])), place))
+        for start in range(0, len(order), self.batch):
+            places = order[start : start + self.batch]
+            given = self._likelihoods_of([rows[place] for place in places])
+            for place, likely in zip(places, given, strict=True):
+                found[place] = likely
+        return found
+
+    def _likelihoods_of(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+        """Of one batch, padded on the left, so that only the logits of the ends are computed."""
+        longest = max(len(before) + len(after) for before, after in rows)
+        kept = max(len(after) for _, after in rows)
+        pad = self.tokenizer.pad_token_id
+        padded = [[pad] * (longest - len(b) - len(a)) + b + a for b, a in rows]
+        ids = torch.tensor(padded, device=self.model.device)
+        places = torch.arange(longest, device=self.model.device)
+        first = torch.tensor([longest - len(b) - len(a) for b, a in rows], device=places.device)
+        mask = places[None, :] >= first[:, None]
+        with torch.inference_mode():
+            logits = self.model(
+                input_ids=ids,
+                attention_mask=mask.long(),
+                position_ids=(places[None, :] - first[:, None]).clamp(min=0),
+                logits_to_keep=kept + 1,
+                use_cache=False,
+            ).logits
+            scores = torch.log_softmax(logits[:, :-1].float(), dim=-1)
+            of_token = scores.gather(-1, ids[:, -kept:, None])[:, :, 0].double()
+        return [
+            float(row[kept - len(after) :].sum())
+            for row, (_, after) in zip(of_token.cpu(), rows, strict=True)
+        ]
+
+    def _asked(self, prompt: str) -> str:
+        """A prompt as the chat template writes it, up to where the answer begins."""
+        turns = [{"role": "user", "content": prompt}]
+        return str(
+            self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        )
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _batch(self, prompts: Sequence[str]) -> list[str]:
         batch = self.tokenizer(
-            texts,
+            [self._asked(prompt) for prompt in prompts],
             return_tensors="pt",
             padding=True,
             add_special_tokens=False,
@@ -83,6 +157,12 @@ class Student:
         answers = output[:, batch["input_ids"].shape[1] :]
         decoded = self.tokenizer.batch_decode(answers, skip_special_tokens=True)
         return [text.strip() for text in decoded]
+
+
+def _first_of_best(values: Sequence[float]) -> int:
+    """The first of the highest values; rounding differs with the company of a row in its batch."""
+    best = max(values)
+    return next(at for at, value in enumerate(values) if value >= best - _TIE)
 
 
 def weight_dtype(name: str, device: torch.device) -> torch.dtype:

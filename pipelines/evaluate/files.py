@@ -1,4 +1,5 @@
-"""The two files of an evaluation: ``evaluation.json`` (schema/evaluation.json) and ``items.jsonl``.
+"""The files of an evaluation: ``evaluation.json`` (schema/evaluation.json), ``items.jsonl``, and
+``choices.jsonl`` with the multiple-choice items.
 
 In: the records, or a directory. Out: the files, or the records as they were written.
 """
@@ -12,6 +13,8 @@ from pathlib import Path
 from pipelines.artifacts import canonical_json, pretty_json, write_atomic
 from pipelines.errors import GraftError
 from pipelines.records import (
+    ChoiceResult,
+    ChoiceScore,
     Evaluation,
     ExamItem,
     ItemResult,
@@ -26,14 +29,20 @@ from pipelines.records import (
 
 EVALUATION = "evaluation.json"
 ITEMS = "items.jsonl"
+CHOICES = "choices.jsonl"
 
 
 def write_evaluation(
-    directory: Path, evaluation: Evaluation, results: Sequence[ItemResult]
+    directory: Path,
+    evaluation: Evaluation,
+    results: Sequence[ItemResult],
+    chosen: Sequence[ChoiceResult] = (),
 ) -> None:
-    """Write both files, each at once; results one a line, in the order given."""
+    """Write the files, each at once; results one a line, in the order given."""
     write_atomic(directory / EVALUATION, pretty_json(evaluation))
     write_atomic(directory / ITEMS, b"".join(canonical_json(one) + b"\n" for one in results))
+    if chosen:
+        write_atomic(directory / CHOICES, b"".join(canonical_json(one) + b"\n" for one in chosen))
 
 
 def read_evaluation(directory: Path) -> tuple[Evaluation, list[ItemResult]]:
@@ -58,6 +67,10 @@ def _evaluation(data: Json) -> Evaluation:
         panel=Pooled(**_scored(data["panel"])) if data["panel"] else None,
         probes=tuple(ProbeResult(**one) for one in data.get("probes", ())),
         judge=_judged(data["judge"]) if data.get("judge") else None,
+        choices=tuple(
+            ChoiceScore(**{**one, "interval": tuple(one["interval"])})
+            for one in data.get("choices", ())
+        ),
     )
 
 
@@ -76,4 +89,5 @@ def _result(data: Json) -> ItemResult:
         name: Scores(**data[name])
         for name in ("base_scores", "previous_scores", "candidate_scores")
     }
-    return ItemResult(**{**data, **scores, "item": ExamItem(**data["item"])})
+    item = ExamItem(**{**data["item"], "choices": tuple(data["item"].get("choices", ()))})
+    return ItemResult(**{**data, **scores, "item": item})
