@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 from pipelines.errors import BackendError
 from pipelines.recipe import Hardware
 
-_BATCH = 128
+BATCH = 128
 _TIE = 1e-4  # nats a byte: what two choices differ by at least; float32 rounds far below it
 
 
@@ -31,7 +31,7 @@ class Student:
         new_tokens: int,
         threads: int,
         hardware: Hardware | None = None,
-        batch: int = _BATCH,
+        batch: int = BATCH,
     ) -> None:
         hardware = hardware or Hardware()
         device = device_of(hardware.device)

@@ -179,13 +179,13 @@ def _differences(results: Sequence[ItemResult]) -> list[float]:
 
 def _means(results: Sequence[ItemResult]) -> _Means:
     return _Means(
-        _mean([one.base_scores for one in results]),
-        _mean([one.previous_scores for one in results]),
-        _mean([one.candidate_scores for one in results]),
+        mean_scores([one.base_scores for one in results]),
+        mean_scores([one.previous_scores for one in results]),
+        mean_scores([one.candidate_scores for one in results]),
     )
 
 
-def _mean(scores: Sequence[Scores]) -> Scores:
+def mean_scores(scores: Sequence[Scores]) -> Scores:
     """Means over items; of a metric that applies to some, over these; zeros where there is none."""
     return Scores(
         _average([one.exact_match for one in scores]) or 0.0,
