@@ -17,6 +17,7 @@ from pipelines.backends import Backend, Call, Sampling, open_backend
 from pipelines.errors import CallError, GraftError, UsageError
 from pipelines.evaluate import Answerer, evaluate
 from pipelines.evaluate.metrics import score
+from pipelines.evaluate.suites import grade
 from pipelines.evaluate.verdict import mean_scores
 from pipelines.exam import asked, items
 from pipelines.job import Job
@@ -70,6 +71,39 @@ class Examined:
     leaves: tuple[LeafExam, ...]
     total: LeafExam
     unanswered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SuitePart:
+    """What a model made of a public suite."""
+
+    model: str
+    suite: str
+    metric: str
+    items: int
+    score: float
+
+
+def sit_suites(
+    options: Options, named: str, recipe: Recipe, suites: Sequence[str], tasks: Path | None
+) -> list[SuitePart]:
+    """Let the model called ``named``, or where that is "" the last release, sit public suites."""
+    if named.startswith(("http://", "https://")):
+        raise UsageError("--suite needs a model on this machine: a folder, or a release's tag.")
+    if tasks is not None and tasks.resolve().is_relative_to(options.taxonomy.resolve()):
+        raise UsageError(
+            "--suite-tasks may not lie in the taxonomy: a task of lm-eval can run code."
+        )
+    now = look(options)
+    named = named or (now.previous.release if now.previous else "")
+    if not named:
+        raise GraftError(f"{options.target} has no release yet; name a model with --model.")
+    student = student_of(now, recipe, named)
+    graded = [grade(student, suite, tasks) for suite in suites]
+    return [
+        SuitePart(named, one.suite, one.metric, len(one.values), round(one.mean, 6))
+        for one in graded
+    ]
 
 
 class Endpoint:

@@ -11,6 +11,7 @@ from typing import Literal
 Verdict = Literal["PASS", "INCONCLUSIVE", "REGRESSION"]
 LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
 Role = Literal["changed", "panel"]
+SuiteVerdict = Literal["held", "fell", "unclear"]
 Preference = Literal["win", "loss", "tie", "error"]
 
 
@@ -91,6 +92,21 @@ class ChoiceScore:
     candidate: float
     difference: float
     interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteScore:
+    """A public suite: previous release and candidate, paired by document, held against a margin."""
+
+    suite: str
+    metric: str
+    items: int
+    margin: float
+    previous: float
+    candidate: float
+    difference: float
+    interval: tuple[float, float]
+    verdict: SuiteVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +207,4 @@ class Evaluation:
     probes: tuple[ProbeResult, ...] = ()
     judge: Judged | None = None
     choices: tuple[ChoiceScore, ...] = ()
+    suites: tuple[SuiteScore, ...] = ()

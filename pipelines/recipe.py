@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -185,11 +186,12 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """The exam's limits; ``margin`` in token F1."""
+    """The exam's limits; ``margin`` in token F1. ``suites``: lm-eval's, with what may be lost of each."""
 
     margin: float
     panel: int
     new_tokens: int
+    suites: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ from pipelines.examined import Probe as Probe
 from pipelines.examined import ProbeResult as ProbeResult
 from pipelines.examined import Role as Role
 from pipelines.examined import Scores as Scores
+from pipelines.examined import SuiteScore as SuiteScore
+from pipelines.examined import SuiteVerdict as SuiteVerdict
 from pipelines.examined import Tally as Tally
 from pipelines.examined import Verdict as Verdict
 from pipelines.findings import Attribution as Attribution

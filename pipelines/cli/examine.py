@@ -1,4 +1,4 @@
-"""``graft evaluate --model`` and ``--aa``: the exam sat without a run.
+"""``graft evaluate --model``, ``--suite`` and ``--aa``: an exam sat without a run.
 
 Any model: a folder, a release's tag, ``http(s)://…#model``. The A/A control: the last release against
 itself, which must come out unchanged.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, UsageError
@@ -36,21 +37,39 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="A/A control: hold the last release against itself, which must come out unchanged",
     )
+    parser.add_argument(
+        "--suite",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a public suite of lm-eval's, such as mmlu, sat by --model or the last release; may be "
+        "repeated",
+    )
+    parser.add_argument(
+        "--suite-tasks",
+        type=Path,
+        metavar="DIR",
+        help="a folder of further tasks for lm-eval; they can run code, so trust whoever wrote them",
+    )
 
 
 def wanted(args: argparse.Namespace) -> bool:
     """Whether the exam is to be sat without a run."""
     if args.leaf and not args.model:
         raise UsageError("--leaf belongs to --model.")
-    if args.model and args.aa:
-        raise UsageError("--model and --aa are two questions; ask one of them.")
-    return bool(args.model or args.aa)
+    if args.aa and (args.model or args.suite):
+        raise UsageError("--aa is a question of its own; ask it without --model and --suite.")
+    if args.suite and args.leaf:
+        raise UsageError("--suite has no leaves; leave --leaf out.")
+    return bool(args.model or args.aa or args.suite)
 
 
 def show(options: Options, args: argparse.Namespace) -> int:
     """Ask and print."""
     if args.aa:
         return _control(options, args.format)
+    if args.suite:
+        return _suites(options, args)
     from pipelines.examination import examine
     from pipelines.recipe import load_recipe
     from pipelines.records import as_json
@@ -60,6 +79,22 @@ def show(options: Options, args: argparse.Namespace) -> int:
         print(json.dumps(as_json(found), indent=2, ensure_ascii=False))
     else:
         _table(found)
+    return EXIT_OK
+
+
+def _suites(options: Options, args: argparse.Namespace) -> int:
+    from pipelines.cli.costs import columns
+    from pipelines.examination import sit_suites
+    from pipelines.recipe import load_recipe
+    from pipelines.records import as_json
+
+    recipe = load_recipe(args.recipe)
+    found = sit_suites(options, args.model or "", recipe, args.suite, args.suite_tasks)
+    if args.format == "json":
+        print(json.dumps({"suites": as_json(found)}, indent=2, ensure_ascii=False))
+    else:
+        rows = [[one.suite, one.metric, str(one.items), f"{one.score:.3f}"] for one in found]
+        print(columns([["suite", "metric", "documents", "score"], *rows]))
     return EXIT_OK
 
 

@@ -20,8 +20,8 @@ from pipelines.evaluate.judging import Judge, compare
 from pipelines.evaluate.metrics import METRICS, score
 from pipelines.evaluate.probes import judged, sentences
 from pipelines.evaluate.reasons import judge_sentences
-from pipelines.evaluate.verdict import judge, not_worse
-from pipelines.records import Evaluation, ExamItem, ItemResult, Probe
+from pipelines.evaluate.verdict import judge, not_worse, with_suites
+from pipelines.records import Evaluation, ExamItem, ItemResult, Probe, SuiteScore
 
 __all__ = [
     "METRICS",
@@ -52,14 +52,15 @@ def evaluate(
     out: Path,
     probes: Sequence[Probe] = (),
     judging: Judge | None = None,
+    suites: Sequence[SuiteScore] = (),
 ) -> Evaluation:
     """Ask, score, judge and write both files into ``out``.
 
     ``students`` has the keys of ``STUDENTS``; one object under two keys is asked once. Of the panel
     ``settings.panel`` items are asked at most, and as many of multiple choice. ``probes`` are asked
     apart, of those who may have the old answer. ``judging`` compares previous and candidate beside
-    the metrics and does not gate. ``BackendError`` where a student's answers do not match the prompts
-    in number, or the judge is gone.
+    the metrics and does not gate; ``suites`` gate with their margins. ``BackendError`` where a
+    student's answers do not match the prompts in number, or the judge is gone.
     """
     ordered = _ordered([item for item in items if not item.choices], settings.panel)
     offered = _ordered([item for item in items if item.choices], settings.panel)
@@ -75,6 +76,7 @@ def evaluate(
     probed = tuple(map(judged, probes, asked["previous"], asked["candidate"]))
     reasons = (*sentences(probed), *evaluation.reasons, *choice_sentences(evaluation.choices))
     evaluation = replace(evaluation, reasons=reasons, probes=probed)
+    evaluation = with_suites(evaluation, suites)
     if judging is not None:
         judged_by, results = compare(judging, results)
         reasons = (*evaluation.reasons, *judge_sentences(judged_by))

@@ -24,6 +24,7 @@ from pipelines.records import (
     Pooled,
     ProbeResult,
     Scores,
+    SuiteScore,
     Tally,
 )
 
@@ -66,6 +67,10 @@ def _evaluation(data: Json) -> Evaluation:
         changed=Pooled(**_scored(data["changed"])) if data["changed"] else None,
         panel=Pooled(**_scored(data["panel"])) if data["panel"] else None,
         probes=tuple(ProbeResult(**one) for one in data.get("probes", ())),
+        suites=tuple(
+            SuiteScore(**{**one, "interval": tuple(one["interval"])})
+            for one in data.get("suites", ())
+        ),
         judge=_judged(data["judge"]) if data.get("judge") else None,
         choices=tuple(
             ChoiceScore(**{**one, "interval": tuple(one["interval"])})

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from pipelines.artifacts import canonical_json, digest, sha256, write_atomic
 from pipelines.errors import BackendError, GraftError
 from pipelines.evaluate.choices import Choice
+from pipelines.evaluate.suites import Graded, Testable, grade, version
 
 A = TypeVar("A")
 KEPT = 40  # students; the ones whose answers were written longest ago go
@@ -26,10 +27,14 @@ class Asked(Protocol):
     def choose(self, asked: Sequence[Choice]) -> list[int]: ...
 
 
+class Loaded(Asked, Testable, Protocol):
+    """A student on this machine."""
+
+
 class Remembered:
     """The student that ``load`` gives, or its answers of before."""
 
-    def __init__(self, key: str, folder: Path, load: Callable[[], Asked]) -> None:
+    def __init__(self, key: str, folder: Path, load: Callable[[], Loaded]) -> None:
         self._path = folder / f"{key}.json"
         self._load = load
 
@@ -48,6 +53,15 @@ class Remembered:
 
         told = self._known(keys, asked, chosen)
         return [choices.index(said) for (_, choices), said in zip(asked, told, strict=True)]
+
+    def graded(self, suite: str) -> Graded:
+        """The student's score of each document of a public suite."""
+        key = f"suite {suite} {version()}"
+
+        def fresh(_: list[str]) -> list[str]:
+            return [canonical_json(grade(self._load(), suite)).decode()]
+
+        return Graded(**json.loads(self._known([key], [suite], fresh)[0]))
 
     def _known(
         self, keys: list[str], asked: Sequence[A], ask: Callable[[list[A]], list[str]]

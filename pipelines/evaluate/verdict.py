@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pipelines.evaluate import statistics
 from pipelines.evaluate.reasons import Finding, explain
 from pipelines.evaluate.statistics import ALPHA, FEW_CLUSTERS, LEAST_CLUSTERS, Clusters
+from pipelines.evaluate.suites import sentence
 from pipelines.records import (
     Evaluation,
     ItemResult,
@@ -29,6 +30,7 @@ from pipelines.records import (
     Pooled,
     Role,
     Scores,
+    SuiteScore,
     Verdict,
 )
 
@@ -64,9 +66,27 @@ def judge(results: Sequence[ItemResult], margin: float) -> Evaluation:
     )
 
 
+def with_suites(evaluation: Evaluation, suites: Sequence[SuiteScore]) -> Evaluation:
+    """The verdict where public suites gate, too: one that fell is a regression, and all must hold."""
+    verdict = evaluation.verdict
+    if any(suite.verdict == "fell" for suite in suites):
+        verdict = "REGRESSION"
+    elif verdict == "PASS" and any(suite.verdict != "held" for suite in suites):
+        verdict = "INCONCLUSIVE"
+    told = [sentence(suite) for suite in suites]
+    reasons = (
+        (*told, *evaluation.reasons)
+        if verdict != evaluation.verdict
+        else (*evaluation.reasons, *told)
+    )
+    return replace(evaluation, verdict=verdict, reasons=reasons, suites=tuple(suites))
+
+
 def not_worse(evaluation: Evaluation) -> bool:
     """Whether ``release.accept: not_worse`` may publish: no regression, and the panel held."""
     if evaluation.verdict == "REGRESSION":
+        return False
+    if any(suite.verdict != "held" for suite in evaluation.suites):
         return False
     panel = evaluation.panel
     return panel is None or statistics.non_inferior(panel.interval, evaluation.margin)

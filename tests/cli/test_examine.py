@@ -71,7 +71,7 @@ def test_an_endpoint_sits_it_too(site: Site) -> None:
         (["--model", "."], "holds no config.json"),
         (["--model", "v1", "--leaf", "knowledge/none"], "there is no such leaf in the taxonomy"),
         (["--leaf", FERRY], "--leaf belongs to --model"),
-        (["--model", "v1", "--aa"], "ask one of them"),
+        (["--model", "v1", "--aa"], "ask it without --model"),
         (["--model", "http://user:word@host/v1#m"], "may hold neither user, password"),
     ],
 )
