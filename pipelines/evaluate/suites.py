@@ -8,6 +8,7 @@ pull request.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,9 +66,8 @@ def grade(student: Testable, suite: str, tasks: Path | None = None) -> Graded:
     version()
     from lm_eval import simple_evaluate
     from lm_eval.models.huggingface import HFLM
-    from lm_eval.tasks import TaskManager
 
-    manager = TaskManager(include_path=str(tasks) if tasks is not None else None)
+    manager = _manager(tasks)
     if suite not in manager.all_tasks:
         raise GraftError(f"lm-eval {version()} knows no suite {suite}.")
     model = HFLM(
@@ -79,6 +79,14 @@ def grade(student: Testable, suite: str, tasks: Path | None = None) -> Graded:
     except (OSError, ConnectionError) as error:
         raise GraftError(f"The data of the suite {suite} cannot be had: {error}") from error
     return _graded(suite, found["samples"])
+
+
+@functools.cache
+def _manager(tasks: Path | None) -> Any:
+    """The tasks that lm-eval knows; to look through its thousands of files takes seconds."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager(include_path=str(tasks) if tasks is not None else None)
 
 
 def _graded(suite: str, samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> Graded:
