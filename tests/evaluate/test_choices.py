@@ -170,6 +170,28 @@ def test_any_batch_size_chooses_alike(tmp_path_factory: pytest.TempPathFactory) 
     assert answers[0] == answers[1] == answers[2]
 
 
+def test_answers_are_those_of_generate(tmp_path_factory: pytest.TempPathFactory) -> None:
+    import torch
+
+    student = Student(tiny_model(tmp_path_factory.getbasetemp()), None, 24, 2, batch=5)
+    prompts = [prompt for prompt, _ in questions()]
+    prompts += ["river", "Which part? " * 9, prompts[0]]
+    wanted = []
+    for prompt in prompts:
+        ids = student.tokenizer(
+            student._asked(prompt), return_tensors="pt", add_special_tokens=False
+        )
+        with torch.inference_mode():
+            out = student.model.generate(
+                input_ids=ids["input_ids"], attention_mask=ids["attention_mask"],
+                max_new_tokens=24, do_sample=False,
+            )  # fmt: skip
+        said = out[0, ids["input_ids"].shape[1] :]
+        wanted.append(student.tokenizer.decode(said, skip_special_tokens=True).strip())
+    assert len({len(text) for text in wanted}) > 2  # some rows end before others
+    assert student.answers(prompts) == wanted
+
+
 def test_what_a_student_says_is_what_it_chooses(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
