@@ -188,7 +188,7 @@ def test_answers_are_those_of_generate(tmp_path_factory: pytest.TempPathFactory)
             )  # fmt: skip
         said = out[0, ids["input_ids"].shape[1] :]
         wanted.append(student.tokenizer.decode(said, skip_special_tokens=True).strip())
-    assert len({len(text) for text in wanted}) > 2  # some rows end before others
+    assert len({len(text) for text in wanted}) > 1  # some rows end before others
     assert student.answers(prompts) == wanted
 
 
