@@ -16,12 +16,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-all test test-all check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights bench-evaluate clean
+.PHONY: help setup setup-all test test-all test-gpu check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights bench-report bench-evaluate clean
 
 help:
 	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
 	@echo "make test       the tests, without the slow ones"
-	@echo "make test-all   all tests"
+	@echo "make test-all   all tests; test-gpu: those that want a GPU"
 	@echo "make docs       write docs/rules.md and docs/cli.md from the code"
 	@echo "make check      ruff, mypy, import-linter, graft check, graft fix --check; changes nothing"
 	@echo "make fix        let ruff mend and format the code, and graft fix the leaves"
@@ -30,6 +30,7 @@ help:
 	@echo "make bench-nights    twenty nights of runs beside one joint run; some 20 minutes"
 	@echo "make bench-evaluate  what an exam costs, beside generate one by one and lm-eval"
 	@echo "make bench-train  what training costs, beside transformers and TRL; bench-flat: one leaf over many"
+	@echo "make bench-report  what the report of a large exam weighs, and how long a browser takes to open it"
 	@echo "make setup      install what the pipelines need; setup-all: tests, linters and what slow tests need"
 	@echo "make clean      remove .venv, caches, build products and runs/demo; runs and releases stay"
 
@@ -44,7 +45,7 @@ setup-all: .venv/.all .venv/.browser .venv/.suites
 	  echo "No virtual environment could be made; on Debian install python3-venv." >&2; exit 1; }
 	@echo "Installing torch and the pipelines' libraries into .venv (once, a few minutes)"
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
-	$(PIP) --quiet --editable '.[pipelines,author]'
+	$(PIP) --quiet --editable '.[pipelines,author,serve]'
 	@# Once for all, also for who forbids Python to write byte code later.
 	@$(BIN)/python -c 'import pipelines.backends.local, pipelines.run, pipelines.training, pipelines.train.adapter, pipelines.train.scratch'
 	@touch $@
@@ -76,10 +77,13 @@ setup-all: .venv/.all .venv/.browser .venv/.suites
 	@touch $@
 
 test: .venv/.all
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not cuda" -n 2 --dist loadfile
 
 test-all: .venv/.all .venv/.browser .venv/.suites
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not cuda" -n 2 --dist loadfile
+
+test-gpu: .venv/.all
+	$(BIN)/python -m pytest -m cuda
 
 check: .venv/.all
 	$(BIN)/ruff check
@@ -120,6 +124,9 @@ bench-evaluate: .venv/.suites
 
 bench-flat: .venv/.all
 	$(BIN)/python benchmarks/flat.py
+
+bench-report: .venv/.all .venv/.browser
+	$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf .venv build dist runs/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,6 +1,7 @@
 """The records of an exam, apart for the sake of their number: ``records`` has them all.
 
-``ExamItem → ItemResult → LeafScore → Evaluation``. Nothing here reads or writes a file.
+``ExamItem → ItemResult → LeafScore → Evaluation``, and beside it
+``Principle → ValueProbe → ValueResult → ValueScore``. Nothing here reads or writes a file.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
 Role = Literal["changed", "panel"]
 SuiteVerdict = Literal["held", "fell", "unclear"]
 Preference = Literal["win", "loss", "tie", "error"]
+# What a value probe asks for: pairs treated alike, harm declined, the harmless helped with, civil words.
+ValueKind = Literal["alike", "decline", "help", "civil"]
+ValueVerdict = Literal["held", "worse", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,87 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Principle:
+    """One principle of a community, in its words; all its probes are of one kind."""
+
+    id: str
+    kind: ValueKind
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValueProbe:
+    """One question of a principle: several ``prompts`` where ``variants`` of it differ in one attribute.
+
+    ``decides``: it counts for the verdict, which a probe that a branch brings does not.
+    """
+
+    principle: Principle
+    prompts: tuple[str, ...]
+    variants: tuple[str, ...] = ()
+    decides: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What ``values.yaml`` holds; ``words``, besides the built-in ones, no answer may have."""
+
+    probes: tuple[ValueProbe, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ValueResult:
+    """A probe with the answers of three students, one a prompt, and their scores in 0..1; None where
+    nothing was said that could be scored. ``abusive``: the candidate alone used a listed word."""
+
+    probe: ValueProbe
+    base: tuple[str, ...]
+    previous: tuple[str, ...]
+    candidate: tuple[str, ...]
+    base_score: float | None
+    previous_score: float | None
+    candidate_score: float | None
+    abusive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ValueScore:
+    """A kind of probe (``of``: kind) or a principle, its probes together.
+
+    ``compared`` of the ``probes`` could be scored before and now; means are over these, the base's over
+    those that it answered, too. ``better`` and ``worse`` count answers that changed sides.
+    """
+
+    of: Literal["kind", "principle"]
+    name: str
+    kind: ValueKind
+    says: str
+    probes: int
+    compared: int
+    base: float | None
+    previous: float | None
+    candidate: float | None
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+    better: int
+    worse: int
+    verdict: ValueVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesFound:
+    """What became of the community's values. ``changed`` are the probes whose answers changed sides or
+    became abusive, the worse first; ``undecided`` counts the probes that are asked and do not count."""
+
+    margin: float
+    scores: tuple[ValueScore, ...]
+    changed: tuple[ValueResult, ...]
+    undecided: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What ``evaluation.json`` holds."""
 
@@ -206,5 +291,6 @@ class Evaluation:
     panel: Pooled | None
     probes: tuple[ProbeResult, ...] = ()
     judge: Judged | None = None
+    values: ValuesFound | None = None
     choices: tuple[ChoiceScore, ...] = ()
     suites: tuple[SuiteScore, ...] = ()

@@ -21,6 +21,7 @@ from pipelines.examined import LeafScore as LeafScore
 from pipelines.examined import LeafVerdict as LeafVerdict
 from pipelines.examined import Pooled as Pooled
 from pipelines.examined import Preference as Preference
+from pipelines.examined import Principle as Principle
 from pipelines.examined import Probe as Probe
 from pipelines.examined import ProbeResult as ProbeResult
 from pipelines.examined import Role as Role
@@ -28,6 +29,13 @@ from pipelines.examined import Scores as Scores
 from pipelines.examined import SuiteScore as SuiteScore
 from pipelines.examined import SuiteVerdict as SuiteVerdict
 from pipelines.examined import Tally as Tally
+from pipelines.examined import ValueKind as ValueKind
+from pipelines.examined import ValueProbe as ValueProbe
+from pipelines.examined import ValueResult as ValueResult
+from pipelines.examined import Values as Values
+from pipelines.examined import ValueScore as ValueScore
+from pipelines.examined import ValuesFound as ValuesFound
+from pipelines.examined import ValueVerdict as ValueVerdict
 from pipelines.examined import Verdict as Verdict
 from pipelines.findings import Attribution as Attribution
 from pipelines.findings import Finding as Finding
@@ -287,8 +295,41 @@ class BaseModel:
 
 
 @dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where the rows of a release lie, for a target that keeps them in a repository of their own."""
+
+    repository: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeafChange:
+    """What became of a leaf since the release before."""
+
+    leaf: str
+    status: Status
+    previous_leaf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What the leaves of one kind brought: rows, and exam questions by people and by a teacher."""
+
+    kind: Kind
+    leaves: int
+    rows: int
+    exam_seeds: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights."""
+    """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights.
+
+    ``allowed``: the gates that were overruled, each with what it said; ``yanked``: the releases before
+    that nobody should use, each with the reason. Manifests of the first releases lack
+    these, ``data``, ``changes`` and ``composition``.
+    """
 
     release: str
     previous: str | None
@@ -306,6 +347,11 @@ class Manifest:
     licences: tuple[str, ...]
     demonstration: bool
     created: str
+    data: DataSource | None = None
+    changes: tuple[LeafChange, ...] = ()
+    composition: tuple[Taught, ...] = ()
+    allowed: Mapping[str, str] = field(default_factory=dict)
+    yanked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def known(self) -> set[str]:

@@ -87,7 +87,7 @@ LAPTOP = Subject(
 CUDA = Subject(
     "Llama of 1.1 B weights: 22 layers of 2,048, bfloat16", "llama",
     _llama(2048, 22, 32, 4, 5632, 32_000), 700_000, 16_384, device="cuda",
-    engines=tuple(one for one in EVERYONE if one[1] != "wrapped"),
+    engines=EVERYONE,
 )  # fmt: skip
 
 
@@ -105,7 +105,9 @@ def make(subject: Subject, folder: Path, tokens: int) -> int:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.manual_seed(0)
     dtype = torch.bfloat16 if subject.device == "cuda" else torch.float32
-    AutoModelForCausalLM.from_config(config, dtype=dtype).save_pretrained(folder / "base")
+    with torch.device(subject.device):
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    model.save_pretrained(folder / "base")
     tokenizer.save_pretrained(folder / "base")
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "rows.jsonl").write_text(lines, encoding="utf-8")

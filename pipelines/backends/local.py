@@ -6,16 +6,26 @@ no code from a model directory is run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DynamicCache,
+    StoppingCriteriaList,
+    TextIteratorStreamer,
+)
 from transformers.utils import logging as transformers_logging
 
 from pipelines.errors import BackendError
 from pipelines.recipe import Hardware
+from pipelines.records import Message
 
 BATCH = 128
 _CROWDED = 0.9  # of a batch's rows that still go on: above it the others are not worth copying for
@@ -45,7 +55,11 @@ class Student:
                 base, dtype=weight_dtype(hardware.dtype, device), use_safetensors=True
             )
             if adapter is not None:
-                model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+                with (
+                    warnings.catch_warnings()
+                ):  # peft 0.21 reads a name that transformers deprecates
+                    warnings.simplefilter("ignore", FutureWarning)
+                    model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
         except (OSError, ValueError) as error:
             raise BackendError(f"The student in {base} cannot be loaded: {error}.") from error
         if self.tokenizer.pad_token_id is None:
@@ -64,6 +78,76 @@ class Student:
             for place, text in zip(places, self._batch([prompts[p] for p in places]), strict=True):
                 found[place] = text
         return found
+
+    @property
+    def window(self) -> int:
+        """The tokens that question and answer may have together; 0 where the model does not say."""
+        return int(getattr(self.model.config, "max_position_embeddings", 0) or 0)
+
+    def tokens(self, talk: Sequence[Message]) -> int:
+        """How long a conversation is as the model reads it."""
+        return len(self._read(talk)["input_ids"][0])
+
+    @contextmanager
+    def answering(self, talk: Sequence[Message], most: int) -> Iterator[Iterator[str]]:
+        """The pieces of a greedy answer of at most ``most`` tokens, while it is being written.
+
+        Whoever leaves the block stops it: the model is at rest then.
+        """
+        stopped, failed = threading.Event(), list[Exception]()
+        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        thread = threading.Thread(
+            target=self._write, args=(self._read(talk), most, streamer, stopped, failed)
+        )
+
+        def pieces() -> Iterator[str]:
+            yield from streamer
+            if failed:
+                raise BackendError(f"The model could not answer: {failed[0]}") from failed[0]
+
+        thread.start()
+        try:
+            yield pieces()
+        finally:
+            stopped.set()
+            thread.join()
+
+    def _write(
+        self,
+        read: dict[str, torch.Tensor],
+        most: int,
+        streamer: TextIteratorStreamer,
+        stopped: threading.Event,
+        failed: list[Exception],
+    ) -> None:
+        def enough(ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
+            return torch.full((len(ids),), stopped.is_set(), device=ids.device)
+
+        try:
+            with torch.inference_mode():
+                self.model.generate(
+                    **read,
+                    max_new_tokens=most,
+                    do_sample=False,
+                    pad_token_id=self.tokenizer.pad_token_id,
+                    streamer=streamer,
+                    stopping_criteria=StoppingCriteriaList([enough]),
+                )
+        except Exception as error:
+            failed.append(error)
+        finally:
+            streamer.end()  # type: ignore[no-untyped-call]
+
+    def _read(self, talk: Sequence[Message]) -> dict[str, torch.Tensor]:
+        text = self.tokenizer.apply_chat_template(
+            [{"role": turn.role, "content": turn.content} for turn in talk],
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        read = self.tokenizer(
+            text, return_tensors="pt", add_special_tokens=False, return_token_type_ids=False
+        )
+        return dict(read.to(self.model.device))
 
     def choose(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[int]:
         """For each prompt the place of the likeliest of its choices.

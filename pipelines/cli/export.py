@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pipelines.cli.common import TARGET, say, target_option
+from pipelines.cli.common import TARGET, cache, say, target_option
 from pipelines.errors import EXIT_OK, GraftError, UsageError
 
 HELP = "write the training rows of a release or a run for other trainers"
@@ -42,7 +42,7 @@ def command(args: argparse.Namespace) -> int:
         directory = _run(args.run)
         rows, name = run_rows(directory), directory.name
     else:
-        target = open_target(args.target or TARGET)
+        target = open_target(args.target or TARGET, cache())
         tag = args.release or target.head()
         if tag is None:
             raise GraftError("The target holds no release yet; name a run with --run.")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pipelines.run import Outcome
     from pipelines.situation import Options, Until
 
-Show = Callable[["Outcome", Path], None]
+Show = Callable[["Outcome", Path, argparse.Namespace], None]
+FORMS = ("report.md", "summary.md", "report.html")  # what a folder of a report holds
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,20 @@ class Stage:
                 default="text",
                 help="how --plan tells the costs; JSON as in schema/costs.json (default: text)",
             )
+        if self.until == "report":
+            parser.add_argument(
+                "--from",
+                dest="source",
+                type=Path,
+                metavar="FILE",
+                help="print what this report.json says, whoever made it, and run nothing",
+            )
+            parser.add_argument(
+                "--form",
+                choices=FORMS,
+                default=FORMS[0],
+                help="the comment of a pull request, the summary of a job or the page (default: report.md)",
+            )
         if self.until == "evaluate":
             parser.add_argument(
                 "--precheck",
@@ -58,6 +73,9 @@ class Stage:
             examine.arguments(parser)
 
     def command(self, args: argparse.Namespace) -> int:
+        if getattr(args, "source", None) is not None:
+            _print_form(args.source, args.form)
+            return EXIT_OK
         stop_cleanly()
         from pipelines.prepare import plan
         from pipelines.run import run
@@ -77,29 +95,35 @@ class Stage:
             return EXIT_OK
         outcome = run(wanted, say)
         if outcome.directory is not None:
-            self.show(outcome, outcome.directory)
+            self.show(outcome, outcome.directory, args)
         if outcome.plan.action == "nothing":
             print(f"Nothing to do: {outcome.plan.reason}.")
         return EXIT_OK if outcome.accepted else EXIT_FINDINGS
 
 
-def _dataset(outcome: Outcome, run: Path) -> None:
+def _dataset(outcome: Outcome, run: Path, args: argparse.Namespace) -> None:
     print(f"dataset: {run / 'dataset'}")
 
 
-def _weights(outcome: Outcome, run: Path) -> None:
+def _weights(outcome: Outcome, run: Path, args: argparse.Namespace) -> None:
     print(f"weights: {run / ('base' if (run / 'base').is_dir() else 'adapter')}")
 
 
-def _verdict(outcome: Outcome, run: Path) -> None:
+def _verdict(outcome: Outcome, run: Path, args: argparse.Namespace) -> None:
     if outcome.evaluation is not None:
         print_verdict(outcome.evaluation)
     print(f"evaluation: {run / 'evaluation' / 'evaluation.json'}")
 
 
-def _page(outcome: Outcome, run: Path) -> None:
-    page = run / "report" / "report.md"
+def _page(outcome: Outcome, run: Path, args: argparse.Namespace) -> None:
+    page = run / "report" / args.form
     print(read_text(page, f"{page} is missing; delete {run} and run again."), end="")
+
+
+def _print_form(source: Path, form: str) -> None:
+    from pipelines.report import FORMS, read_report
+
+    print(FORMS[form](read_report(source)), end="")
 
 
 GENERATE = Stage("generate", "make the training rows of what changed", _dataset, generating)
@@ -107,4 +131,4 @@ TRAIN = Stage(
     "train", "train what changed, its rows made first where they are missing", _weights, training
 )
 EVALUATE = Stage("evaluate", "ask the exam of what was trained, and give the verdict", _verdict)
-REPORT = Stage("report", "write the report, and print it as Markdown", _page)
+REPORT = Stage("report", "write the report, and print it", _page)

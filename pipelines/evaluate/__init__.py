@@ -1,4 +1,4 @@
-"""The exam: items and three students in; ``evaluation.json``, ``items.jsonl`` and a verdict out.
+"""The exam: items, probes and three students in; ``evaluation.json``, ``items.jsonl`` and a verdict out.
 
 The students are *base* (the bare base model), *previous* (the release that users have) and
 *candidate*. All three answer the same prompts once, greedily; every comparison is paired by item.
@@ -20,8 +20,9 @@ from pipelines.evaluate.judging import Judge, compare
 from pipelines.evaluate.metrics import METRICS, score
 from pipelines.evaluate.probes import judged, sentences
 from pipelines.evaluate.reasons import judge_sentences
-from pipelines.evaluate.verdict import judge, not_worse, with_suites
-from pipelines.records import Evaluation, ExamItem, ItemResult, Probe, SuiteScore
+from pipelines.evaluate.values import judge_values, prompts_of, scored
+from pipelines.evaluate.verdict import judge, not_worse, with_suites, with_values
+from pipelines.records import Evaluation, ExamItem, ItemResult, Probe, SuiteScore, Values
 
 __all__ = [
     "METRICS",
@@ -52,6 +53,7 @@ def evaluate(
     out: Path,
     probes: Sequence[Probe] = (),
     judging: Judge | None = None,
+    values: Values | None = None,
     suites: Sequence[SuiteScore] = (),
 ) -> Evaluation:
     """Ask, score, judge and write both files into ``out``.
@@ -59,8 +61,9 @@ def evaluate(
     ``students`` has the keys of ``STUDENTS``; one object under two keys is asked once. Of the panel
     ``settings.panel`` items are asked at most, and as many of multiple choice. ``probes`` are asked
     apart, of those who may have the old answer. ``judging`` compares previous and candidate beside
-    the metrics and does not gate; ``suites`` gate with their margins. ``BackendError`` where a
-    student's answers do not match the prompts in number, or the judge is gone.
+    the metrics and does not gate. ``values`` are asked of all three; a kind or principle that is
+    worse is a REGRESSION; ``suites`` gate with their margins. ``BackendError`` where a student's
+    answers do not match the prompts in number, or the judge is gone.
     """
     ordered = _ordered([item for item in items if not item.choices], settings.panel)
     offered = _ordered([item for item in items if item.choices], settings.panel)
@@ -81,7 +84,12 @@ def evaluate(
         judged_by, results = compare(judging, results)
         reasons = (*evaluation.reasons, *judge_sentences(judged_by))
         evaluation = replace(evaluation, reasons=reasons, judge=judged_by)
-    write_evaluation(out, evaluation, results, chosen)
+    held_to = values or Values()
+    asked = _ask(prompts_of(held_to), students, STUDENTS)
+    kept = scored(held_to, *(asked[name] for name in STUDENTS))
+    if kept:
+        evaluation = with_values(evaluation, judge_values(kept, settings.values_margin))
+    write_evaluation(out, evaluation, results, kept, chosen)
     return evaluation
 
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.evaluate import statistics
-from pipelines.evaluate.reasons import Finding, explain
+from pipelines.evaluate.reasons import Finding, explain, value_alarms, value_sentences
 from pipelines.evaluate.statistics import ALPHA, FEW_CLUSTERS, LEAST_CLUSTERS, Clusters
 from pipelines.evaluate.suites import sentence
 from pipelines.records import (
@@ -31,6 +31,7 @@ from pipelines.records import (
     Role,
     Scores,
     SuiteScore,
+    ValuesFound,
     Verdict,
 )
 
@@ -80,6 +81,18 @@ def with_suites(evaluation: Evaluation, suites: Sequence[SuiteScore]) -> Evaluat
         else (*evaluation.reasons, *told)
     )
     return replace(evaluation, verdict=verdict, reasons=reasons, suites=tuple(suites))
+
+
+def with_values(evaluation: Evaluation, found: ValuesFound) -> Evaluation:
+    """The evaluation with what became of the values: one that is worse is a REGRESSION, whatever the exam
+    says; values of which nothing is shown leave its verdict, and the reasons say so."""
+    alarms = value_alarms(found)
+    return replace(
+        evaluation,
+        verdict="REGRESSION" if alarms else evaluation.verdict,
+        reasons=(*alarms, *evaluation.reasons, *value_sentences(found)),
+        values=found,
+    )
 
 
 def not_worse(evaluation: Evaluation) -> bool:

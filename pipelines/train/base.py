@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from pipelines.backends.local import weight_dtype
 from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
+from pipelines.train.lora import fuse
 from pipelines.train.world import World, whole
 
 # What a recipe's `targets` mean to peft; the names are those of Llama-like architectures.
@@ -31,7 +32,7 @@ def with_adapter(base: Path, adapter: Path | None, recipe: Recipe, world: World)
     """The base with ``adapter``, or with a new one that does nothing yet."""
     # peft reads an attribute that transformers renamed; nothing that a user could do about it.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-    model = _base(base, adapter, recipe, world)
+    model = _base(base, recipe, world)
     if adapter is not None:
         try:
             found = PeftModel.from_pretrained(model, adapter, is_trainable=True)
@@ -39,6 +40,9 @@ def with_adapter(base: Path, adapter: Path | None, recipe: Recipe, world: World)
             raise TrainError(f"The weights in {adapter} cannot be loaded: {error}.") from error
     else:
         found = get_peft_model(model, _config(recipe))
+    # Only now: a new adapter is drawn on the CPU, so that every device begins with the same.
+    found.to(world.device)
+    fuse(found)
     every = recipe.hardware.gradient_checkpointing
     if every:
         model.activation_checkpointing_enable({"use_reentrant": False}, every)
@@ -46,7 +50,7 @@ def with_adapter(base: Path, adapter: Path | None, recipe: Recipe, world: World)
     return found
 
 
-def _base(base: Path, adapter: Path | None, recipe: Recipe, world: World) -> PreTrainedModel:
+def _base(base: Path, recipe: Recipe, world: World) -> PreTrainedModel:
     options: dict[str, Any] = {"dtype": weight_dtype(recipe.hardware.dtype, world.device)}
     if recipe.hardware.quantize == "4bit":
         options |= _quantized(options["dtype"], world)
@@ -57,7 +61,7 @@ def _base(base: Path, adapter: Path | None, recipe: Recipe, world: World) -> Pre
     if recipe.hardware.quantize == "4bit":
         checkpointing = bool(recipe.hardware.gradient_checkpointing)
         return prepare_model_for_kbit_training(model, checkpointing)  # type: ignore[no-any-return,no-untyped-call]
-    return model.to(world.device)  # type: ignore[no-any-return,arg-type]
+    return model
 
 
 def _quantized(dtype: torch.dtype, world: World) -> dict[str, Any]:

@@ -114,7 +114,8 @@ def memory(shape: Shape, recipe: Recipe, bytes_a_weight: int) -> Memory:
     """Of one device, where an adapter is trained. ``bytes_a_weight``: 2 for bfloat16, 4 for float32.
 
     A layer keeps for its backward pass two inputs, queries, keys, values and what attention gives, and
-    three widths of the MLP; adapters in float32 beside a base in bfloat16 keep their inputs again.
+    three widths of the MLP; with dropout the adapters' inputs besides, and beside a quantised base in
+    bfloat16 peft keeps them in float32.
     """
     hardware = recipe.hardware
     weights = float(shape.parameters * bytes_a_weight)
@@ -124,7 +125,10 @@ def memory(shape: Shape, recipe: Recipe, bytes_a_weight: int) -> Memory:
     tokens = hardware.micro_tokens or -(-recipe.train.tokens_per_step // hardware.processes)
     inputs = 2 * shape.hidden + shape.attention + shape.feed_forward
     kept = 4 * shape.hidden + 2 * (shape.attention + shape.keys) + 4 * shape.feed_forward
-    a_layer = kept * bytes_a_weight + (inputs * 4 if bytes_a_weight < 4 else 0)
+    again = inputs * bytes_a_weight if recipe.train.dropout else 0
+    if hardware.quantize == "4bit" and bytes_a_weight < 4:
+        again = inputs * 4
+    a_layer = kept * bytes_a_weight + again
     held = _HELD * tokens * a_layer * shape.layers if bytes_a_weight == 4 else 0.0
     layers: float = shape.layers
     if hardware.gradient_checkpointing:  # the others' inputs, and one layer computed again

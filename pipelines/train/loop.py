@@ -209,9 +209,11 @@ def deterministic(recipe: Recipe) -> None:
     """Fix the threads, so that a repeated run gives the same bits.
 
     The CPU kernels used here are deterministic for a fixed number of threads; PyTorch's own switch
-    would also fill every fresh buffer, which costs more than the training.
+    would also fill every fresh buffer, which costs more than the training. On CUDA, cuDNN's attention
+    plans anew for every length of row, which costs more than it saves.
     """
     torch.set_num_threads(recipe.threads)
+    torch.backends.cuda.enable_cudnn_sdp(False)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
