@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-all test test-all test-gpu check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights bench-report clean
+.PHONY: help setup setup-all test test-all test-gpu check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights bench-report bench-evaluate clean
 
 help:
 	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
@@ -28,6 +28,7 @@ help:
 	@echo "make bench      the figures in benchmarks/README.md; bench-leaves: those of check and its like"
 	@echo "make bench-generate  what generation costs, beside three peers in environments of their own"
 	@echo "make bench-nights    twenty nights of runs beside one joint run; some 20 minutes"
+	@echo "make bench-evaluate  what an exam costs, beside generate one by one and lm-eval"
 	@echo "make bench-train  what training costs, beside transformers and TRL; bench-flat: one leaf over many"
 	@echo "make bench-report  what the report of a large exam weighs, and how long a browser takes to open it"
 	@echo "make setup      install what the pipelines need; setup-all: tests, linters and what slow tests need"
@@ -35,7 +36,7 @@ help:
 
 setup: .venv/.pipelines
 
-setup-all: .venv/.all .venv/.browser
+setup-all: .venv/.all .venv/.browser .venv/.suites
 
 .venv/.pipelines: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -52,6 +53,12 @@ setup-all: .venv/.all .venv/.browser
 .venv/.all: .venv/.pipelines
 	@echo "Installing what tests and linters need"
 	$(PIP) --quiet --editable '.[pipelines,test,dev]'
+	@touch $@
+
+# lm-eval, for public suites: pandas, scikit-learn and more, which `make test` can do without.
+.venv/.suites: .venv/.all
+	@echo "Installing lm-eval for public suites"
+	$(PIP) --quiet --editable '.[suites]'
 	@touch $@
 
 # What the slow tests of the HTML report need: a Chromium with its driver, and axe, which looks for what
@@ -72,7 +79,7 @@ setup-all: .venv/.all .venv/.browser
 test: .venv/.all
 	$(BIN)/python -m pytest -m "not slow and not cuda" -n 2 --dist loadfile
 
-test-all: .venv/.all .venv/.browser
+test-all: .venv/.all .venv/.browser .venv/.suites
 	$(BIN)/python -m pytest -m "not cuda" -n 2 --dist loadfile
 
 test-gpu: .venv/.all
@@ -111,6 +118,9 @@ bench-nights: .venv/.all
 
 bench-train: .venv/.all
 	$(BIN)/python benchmarks/train.py
+
+bench-evaluate: .venv/.suites
+	$(BIN)/python benchmarks/evaluate.py
 
 bench-flat: .venv/.all
 	$(BIN)/python benchmarks/flat.py

@@ -12,6 +12,7 @@ from typing import Literal
 Verdict = Literal["PASS", "INCONCLUSIVE", "REGRESSION"]
 LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
 Role = Literal["changed", "panel"]
+SuiteVerdict = Literal["held", "fell", "unclear"]
 Preference = Literal["win", "loss", "tie", "error"]
 # What a value probe asks for: pairs treated alike, harm declined, the harmless helped with, civil words.
 ValueKind = Literal["alike", "decline", "help", "civil"]
@@ -23,7 +24,8 @@ class ExamItem:
     """One exam question. ``cluster`` (a seed's id, a chunk) groups items that are not independent.
 
     ``synthetic``: a teacher wrote it, no person. ``prompt`` is the user's turn as the student reads
-    it: for grounded skills with its context.
+    it: for grounded skills with its context. ``choices``, where it is multiple choice: the reference
+    among others, in the order of their letters.
     """
 
     id: str
@@ -35,6 +37,7 @@ class ExamItem:
     reference: str
     leaked: bool = False
     synthetic: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,48 @@ class ItemResult:
     previous_scores: Scores
     candidate_scores: Scores
     judged: Preference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceResult:
+    """A multiple-choice item, and which of its choices each student takes for the likeliest."""
+
+    item: ExamItem
+    base: str
+    previous: str
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceScore:
+    """Choice accuracy of a leaf, or of all leaves of a role where ``leaf`` is ""; leaked items apart.
+
+    ``difference`` = candidate − previous; ``interval`` 95 %, by contexts.
+    """
+
+    leaf: str
+    role: Role
+    items: int
+    base: float
+    previous: float
+    candidate: float
+    difference: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteScore:
+    """A public suite: previous release and candidate, paired by document, held against a margin."""
+
+    suite: str
+    metric: str
+    items: int
+    margin: float
+    previous: float
+    candidate: float
+    difference: float
+    interval: tuple[float, float]
+    verdict: SuiteVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,3 +292,5 @@ class Evaluation:
     probes: tuple[ProbeResult, ...] = ()
     judge: Judged | None = None
     values: ValuesFound | None = None
+    choices: tuple[ChoiceScore, ...] = ()
+    suites: tuple[SuiteScore, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -185,12 +186,14 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """The exam's limits; ``margin`` in token F1, ``values_margin`` in the mean score of value probes."""
+    """The exam's limits; ``margin`` in token F1, ``values_margin`` in the mean score of value probes.
+    ``suites``: lm-eval's, with what may be lost of each."""
 
     margin: float
     panel: int
     new_tokens: int
     values_margin: float = 0.1
+    suites: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

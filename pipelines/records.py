@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipelines.examined import ChoiceResult as ChoiceResult
+from pipelines.examined import ChoiceScore as ChoiceScore
 from pipelines.examined import Evaluation as Evaluation
 from pipelines.examined import ExamItem as ExamItem
 from pipelines.examined import ItemResult as ItemResult
@@ -24,6 +26,8 @@ from pipelines.examined import Probe as Probe
 from pipelines.examined import ProbeResult as ProbeResult
 from pipelines.examined import Role as Role
 from pipelines.examined import Scores as Scores
+from pipelines.examined import SuiteScore as SuiteScore
+from pipelines.examined import SuiteVerdict as SuiteVerdict
 from pipelines.examined import Tally as Tally
 from pipelines.examined import ValueKind as ValueKind
 from pipelines.examined import ValueProbe as ValueProbe
@@ -192,6 +196,13 @@ class Sample:
     calls: tuple[str, ...]
     teacher: str
     scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceSample(Sample):
+    """An exam question with wrong choices beside its answer."""
+
+    wrong: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,10 @@ from pipelines.artifacts import (
 from pipelines.backends import open_backend
 from pipelines.bundle import assemble, report_input, tag_taxonomy
 from pipelines.documents import Library, documents
-from pipelines.evaluate import Answerer, Judge, evaluate, read_evaluation
+from pipelines.evaluate import Judge, evaluate, read_evaluation
 from pipelines.evaluate.leaks import Seen
-from pipelines.evaluate.remembered import Remembered
+from pipelines.evaluate.remembered import Loaded, Remembered
+from pipelines.evaluate.suites import compare
 from pipelines.exam import asked, items
 from pipelines.export import SOURCES, sources
 from pipelines.gate import probes_of, refused, stale, waived
@@ -51,6 +52,7 @@ from pipelines.records import (
     Message,
     Plan,
     Role,
+    SuiteScore,
 )
 from pipelines.release.manifest import MANIFEST, read_manifest
 from pipelines.release.targets.checks import refuse_rolled_back
@@ -273,7 +275,19 @@ def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
         values, settings = job.now.values, job.recipe.evaluate
         asked = f"{len(exam)} exam questions and {len(values.probes)} value probes"
         job.say(f"evaluate: {asked}, asked of base, previous release, candidate")
-        return evaluate(exam, _students(job), settings, out, probes, judging, values)
+        students = _students(job)
+        suites = _suites(job, students)
+        return evaluate(exam, students, settings, out, probes, judging, values, suites)
+
+
+def _suites(job: Job, students: Mapping[str, Remembered]) -> list[SuiteScore]:
+    """The recipe's public suites, sat by what users have and by what this run made."""
+    found = []
+    for suite, margin in job.recipe.evaluate.suites.items():
+        job.say(f"evaluate: the suite {suite}, through lm-eval")
+        before, now = students["previous"].graded(suite), students["candidate"].graded(suite)
+        found.append(compare(before, now, margin))
+    return found
 
 
 @contextlib.contextmanager
@@ -286,13 +300,13 @@ def _judging(job: Job) -> Iterator[Judge | None]:
         yield Judge(job.recipe.judge, open_backend(job.recipe.judge), store)
 
 
-def _students(job: Job) -> dict[str, Answerer]:
+def _students(job: Job) -> dict[str, Remembered]:
     """The bare base, what users had, and what this run made; one object where they are the same."""
 
-    def student(base: Path, revision: str, adapter: Path | None, files: object) -> Answerer:
+    def student(base: Path, revision: str, adapter: Path | None, files: object) -> Remembered:
         settings = job.recipe.evaluate.new_tokens, job.recipe.threads, job.recipe.hardware
 
-        def load() -> Answerer:
+        def load() -> Loaded:
             from pipelines.backends.local import Student
 
             return Student(base, adapter, *settings)

@@ -58,6 +58,11 @@ def _value(hint: Any, value: Any, path: str, at: str) -> Any:
             raise RecipeError(f"{path}: {at} must be a list.")
         inner = typing.get_args(hint)[0]
         return tuple(_value(inner, v, path, f"{at}[{n}]") for n, v in enumerate(value))
+    if typing.get_origin(hint) is Mapping:
+        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+            raise RecipeError(f"{path}: {at} must be a mapping of names to values.")
+        inner = typing.get_args(hint)[1]
+        return {key: _value(inner, v, path, f"{at}.{key}") for key, v in value.items()}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return build(hint, value, path, f"{at}.")
     if typing.get_origin(hint) is Literal:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli import precheck
+from pipelines.cli import examine, precheck
 from pipelines.cli.common import options, read_text, say
 from pipelines.cli.costs import generating, training
 from pipelines.cli.run import print_plan, print_verdict, run_options, stop_cleanly
@@ -68,8 +68,9 @@ class Stage:
                 "--format",
                 choices=("text", "json"),
                 default="text",
-                help="how --precheck tells it (default: text)",
+                help="how --precheck, --model and --aa tell it (default: text)",
             )
+            examine.arguments(parser)
 
     def command(self, args: argparse.Namespace) -> int:
         if getattr(args, "source", None) is not None:
@@ -83,6 +84,8 @@ class Stage:
         if getattr(args, "precheck", False):
             precheck.show(wanted, args.format)
             return EXIT_OK
+        if self.until == "evaluate" and examine.wanted(args):
+            return examine.show(wanted, args)
         if args.plan and self.costs is not None:
             self.costs(args, wanted)
             return EXIT_OK

@@ -1,5 +1,5 @@
 """The files of an evaluation: ``evaluation.json`` (schema/evaluation.json), ``items.jsonl`` and, for people
-to read, ``values.jsonl`` with every value probe.
+to read, ``values.jsonl`` with every value probe and ``choices.jsonl`` with multiple choice.
 
 In: the records, or a directory. Out: the files, or the records as they were written.
 """
@@ -12,12 +12,13 @@ from pathlib import Path
 
 from pipelines.artifacts import canonical_json, pretty_json, write_atomic
 from pipelines.errors import GraftError
-from pipelines.records import Evaluation, ItemResult, ValueResult
+from pipelines.records import ChoiceResult, Evaluation, ItemResult, ValueResult
 from pipelines.typed import from_json
 
 EVALUATION = "evaluation.json"
 ITEMS = "items.jsonl"
 VALUES = "values.jsonl"
+CHOICES = "choices.jsonl"
 
 
 def write_evaluation(
@@ -25,12 +26,15 @@ def write_evaluation(
     evaluation: Evaluation,
     results: Sequence[ItemResult],
     values: Sequence[ValueResult] = (),
+    chosen: Sequence[ChoiceResult] = (),
 ) -> None:
     """Write the files, each at once; results one a line, in the order given."""
     write_atomic(directory / EVALUATION, pretty_json(evaluation))
     write_atomic(directory / ITEMS, b"".join(canonical_json(one) + b"\n" for one in results))
     if values:
         write_atomic(directory / VALUES, b"".join(canonical_json(one) + b"\n" for one in values))
+    if chosen:
+        write_atomic(directory / CHOICES, b"".join(canonical_json(one) + b"\n" for one in chosen))
 
 
 def read_evaluation(directory: Path) -> tuple[Evaluation, list[ItemResult]]:
