@@ -12,6 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pipelines.artifacts import (
@@ -70,8 +71,12 @@ class Source:
     target: Target
     manifest: Manifest
     recipe: Recipe
-    base: Path
     adapter: Path | None
+
+    @cached_property
+    def base(self) -> Path:
+        """The base's folder; vLLM fetches one of the Hub by itself, so it is asked for when it is needed."""
+        return base_folder(self.target, self.manifest.base_model)
 
 
 def deploy(target: Target, tag: str, order: Order, say: Say) -> Json:
@@ -103,8 +108,7 @@ def _source(target: Target, tag: str) -> Source:
     if problems:
         raise ReleaseError(f"The release {tag} is damaged: {problems[0]}.")
     recipe = read_recipe(manifest.recipe, f"the recipe of {tag}")
-    base = base_folder(target, manifest.base_model)
-    return Source(target, manifest, recipe, base, adapter_folder(target, tag))
+    return Source(target, manifest, recipe, adapter_folder(target, tag))
 
 
 def _check_place(out: Path) -> None:

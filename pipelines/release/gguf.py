@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,12 +156,12 @@ def _add_shape(writer: GGUFWriter, shape: Shape) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor on its way: ``source`` is where it lies, ``heads`` how its rows are turned (0: not)."""
+    """One tensor on its way: ``source`` reads it, ``heads`` how its rows are turned (0: not)."""
 
     name: str
     shape: tuple[int, ...]
     kind: str
-    source: LocalTensor | NDArray[Any]
+    source: Callable[[], NDArray[Any]]
     heads: int = 0
 
     def announce(self, writer: GGUFWriter) -> None:
@@ -186,7 +187,7 @@ class Tensor:
         from gguf import GGMLQuantizationType
         from gguf.quants import quantize
 
-        found = _numbers(self.source) if hasattr(self.source, "mmap_bytes") else self.source
+        found = self.source()
         if self.heads:
             found = _turned(found, self.heads)
         if self.kind == "Q8_0":
@@ -205,7 +206,7 @@ def _tensors(model: Path, shape: Shape, kind: str) -> Iterator[Tensor]:
     heads = {"q_proj": shape.heads, "k_proj": shape.kv_heads}
     if shape.rope["rope_type"] == "llama3":
         factors = rope_factors(shape)
-        yield Tensor("rope_freqs.weight", factors.shape, "F32", factors)
+        yield Tensor("rope_freqs.weight", factors.shape, "F32", lambda: factors)
     for file in sorted(model.glob("*.safetensors")):
         for name, found in SafetensorsLocal(file).tensors.items():
             if name.endswith("rotary_emb.inv_freq"):
@@ -216,7 +217,8 @@ def _tensors(model: Path, shape: Shape, kind: str) -> Iterator[Tensor]:
                     f"The weights {name} are none of a Llama's; nothing was written."
                 )
             turned = heads.get(name.split(".")[-2], 0)
-            yield Tensor(own, found.shape, kind if len(found.shape) > 1 else "F32", found, turned)
+            stored = kind if len(found.shape) > 1 else "F32"
+            yield Tensor(own, found.shape, stored, partial(_numbers, found), turned)
 
 
 def _numbers(tensor: LocalTensor) -> NDArray[Any]:
