@@ -132,10 +132,17 @@ def _hub(place: str, cache: Path) -> Target:
     return HubTarget(place, cache)
 
 
+def _oci(place: str, cache: Path) -> Target:
+    from pipelines.release.targets.oci import OciTarget
+
+    return OciTarget(place, cache)
+
+
 # What stands before the colon → what stands behind it, and what opens it.
 KINDS: Mapping[str, tuple[str, Callable[[str, Path], Target]]] = {
     "folder": ("PATH", _folder),
     "hub": ("OWNER/NAME", _hub),
+    "oci": ("HOST/NAME", _oci),
 }
 
 
