@@ -33,7 +33,8 @@ from pipelines.exam import asked, items
 from pipelines.export import released_leaf
 from pipelines.recipe import Recipe, read_recipe
 from pipelines.records import Evaluation, ExamItem, Json, Manifest, as_json
-from pipelines.release.deploy import WRITERS, check_image, model_name
+from pipelines.release import modelcar
+from pipelines.release.deploy import WRITERS, check_image, kserve, model_name
 from pipelines.release.deploy.subject import Subject
 from pipelines.release.deploy.vllm import as_module
 from pipelines.release.gguf import check_rows, read_shape, write_gguf
@@ -55,13 +56,15 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is wanted. ``image``: where images will be pushed, "" for this machine's own; ``base_image``:
-    the OCI layout that a ModelCar is laid on; ``cache``: where answers are kept."""
+    what a ModelCar is laid on, an OCI layout or a reference; ``push``: whether it is pushed at once;
+    ``cache``: where answers are kept."""
 
     kinds: tuple[str, ...]
     out: Path
     cache: Path
     image: str = ""
-    base_image: Path | None = None
+    base_image: str = ""
+    push: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def deploy(target: Target, tag: str, order: Order, say: Say) -> Json:
     """Write what ``order`` wants of the release ``tag``; the record, as in ``deploy.json``."""
     source = _source(target, tag)
     written = (target.directory(tag) / MANIFEST).read_bytes()
-    wanted = [order.kinds, order.image, llama_cpp.available()]
+    wanted = [order.kinds, order.image, order.base_image, llama_cpp.available()]
     inputs = {"manifest": sha256(written), "order": digest(wanted)}
     _check_place(order.out)
     if finished(order.out, inputs, VERSION):
@@ -94,6 +97,10 @@ def deploy(target: Target, tag: str, order: Order, say: Say) -> Json:
             exams = _write(source, subject, order, place, say)
             _record(subject, order, place, exams)
     record: Json = json.loads((order.out / RECORD).read_bytes())
+    if order.push:
+        reference = f"{record['image']}:{tag}{kserve.SUFFIX}"
+        modelcar.push(order.out / "modelcar", reference)
+        say(f"pushed {reference}")
     return record
 
 
@@ -156,10 +163,8 @@ def _write(source: Source, subject: Subject, order: Order, place: Path, say: Say
     if wanted and not kept:
         shutil.rmtree(subject.merged)
     if "modelcar" in order.kinds:
-        from pipelines.release.modelcar import build
-
         say("building the ModelCar")
-        build(subject.merged, order.base_image, place / "modelcar")
+        modelcar.build(subject.merged, order.base_image or kserve.BASE, place / "modelcar")
     return exams
 
 

@@ -161,7 +161,8 @@ def test_an_adapter_on_a_base_of_the_hub_travels_for_vllm(site: Site) -> None:
         (["--deploy", "floppy", "o"], "floppy: choose from merged"),
         (["--deploy", "merged", "--format", "trl", "o"], "--deploy writes no rows"),
         (["--deploy", "merged", "--run", "runs", "o"], "--deploy writes no rows"),
-        (["--deploy", "modelcar", "o"], "modelcar and --base-image go together"),
+        (["--deploy", "merged", "--push", "o"], "belong to --deploy modelcar"),
+        (["--deploy", "modelcar", "--push", "o"], "--push needs --image"),
         (["--image", "quay.io/a/b", "o"], "belong to --deploy"),
     ],
 )

@@ -37,7 +37,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--image", metavar="REF", help="where images of it will be pushed: REGISTRY/NAME"
     )
     parser.add_argument(
-        "--base-image", type=Path, metavar="DIR", help="the OCI layout that a ModelCar is laid on"
+        "--base-image",
+        metavar="REF|DIR",
+        help="what a ModelCar is laid on: an image, or an OCI layout (default: ubi-micro)",
+    )
+    parser.add_argument(
+        "--push", action="store_true", help="push the ModelCar to --image, tagged TAG-modelcar"
     )
     target_option(parser)
     parser.add_argument(
@@ -67,13 +72,17 @@ def _deploy(args: argparse.Namespace) -> int:
 
     if args.format or args.system or args.run:
         raise UsageError("--deploy writes no rows: leave --format, --system and --run out.")
-    if ("modelcar" in args.deploy) != (args.base_image is not None):
-        raise UsageError("modelcar and --base-image go together: it is what the model is laid on.")
+    if (args.base_image or args.push) and "modelcar" not in args.deploy:
+        raise UsageError("--base-image and --push belong to --deploy modelcar.")
+    if args.push and not args.image:
+        raise UsageError("--push needs --image REGISTRY/NAME.")
     target = open_target(args.target or TARGET)
     tag = args.release or target.head()
     if tag is None:
         raise GraftError("The target holds no release yet.")
-    order = Order(args.deploy, Path(args.out), cache(), args.image or "", args.base_image)
+    order = Order(
+        args.deploy, Path(args.out), cache(), args.image or "", args.base_image or "", args.push
+    )
     deploy(target, tag, order, say)
     say(f"{tag} for {', '.join(args.deploy)} in {args.out}")
     return EXIT_OK
@@ -83,8 +92,8 @@ def _rows(args: argparse.Namespace) -> int:
     from pipelines.export import export, release_rows, run_rows
     from pipelines.release.targets import open_target
 
-    if args.image or args.base_image:
-        raise UsageError("--image and --base-image belong to --deploy.")
+    if args.image or args.base_image or args.push:
+        raise UsageError("--image, --base-image and --push belong to --deploy.")
     form = args.format or "messages"
     if form == "instructlab" and (args.out == "-" or Path(args.out).is_file()):
         raise UsageError(f"--format instructlab writes two files: {args.out} must be a folder.")

@@ -9,6 +9,7 @@ import contextlib
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,11 +24,18 @@ http: {{addr: "127.0.0.1:{port}"}}
 """
 
 
+def registry_program() -> str:
+    """Where it lies: beside Python, as `make setup-all` unpacks it, or installed."""
+    unpacked = Path(sys.prefix) / "registry" / "usr" / "bin" / "docker-registry"
+    program = str(unpacked) if unpacked.is_file() else shutil.which("docker-registry")
+    assert program, "docker-registry is missing; `make setup-all` unpacks it on Debian."
+    return program
+
+
 @contextlib.contextmanager
 def registry(folder: Path) -> Iterator[str]:
     """A registry that runs while the block does."""
-    program = shutil.which("docker-registry")
-    assert program, "docker-registry is missing; `make setup-all` installs it on Debian."
+    program = registry_program()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

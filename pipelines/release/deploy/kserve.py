@@ -15,6 +15,7 @@ from pipelines.records import Json
 from pipelines.release.deploy.subject import Subject
 
 GIB = 1 << 30
+SUFFIX = "-modelcar"  # behind the release's tag
 BASE = "registry.access.redhat.com/ubi9/ubi-micro:9.6"
 
 
@@ -28,7 +29,7 @@ def files(subject: Subject) -> Mapping[str, str]:
 
 def modelcar(subject: Subject) -> str:
     """The ModelCar image with its tag."""
-    return f"{subject.image}:{subject.tag}-modelcar"
+    return f"{subject.image}:{subject.tag}{SUFFIX}"
 
 
 def _service(subject: Subject) -> Json:

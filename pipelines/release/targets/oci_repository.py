@@ -22,6 +22,7 @@ from pipelines.records import FileDigest, Json
 
 PLACE = re.compile(r"(?P<host>[a-z0-9.-]+(:\d{1,5})?)/(?P<name>[a-z0-9]+([._/-]+[a-z0-9]+)*)")
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_BYTES = 4 << 20  # what registries take at least
 CHUNK = 64 << 20  # larger blobs are sent in pieces: oras reads a piece into memory
 PATIENCE = 60.0  # seconds without a byte
@@ -46,8 +47,7 @@ class OciRepository:
             raise ReleaseError(
                 "oci: needs oras; install it with pip install 'graft-taxonomy[oci]'."
             ) from error
-        loopback = re.fullmatch(r"(localhost|127(\.\d+){3})(:\d+)?", self.host) is not None
-        registry = Registry(insecure=loopback)
+        registry = Registry(insecure=is_loopback(self.place))
         registry.session.request = partial(registry.session.request, timeout=PATIENCE)
         registry.auth.load_configs(registry.get_container(self.place), _logins())
         with self._said():  # at once: oras itself asks for two minutes
@@ -92,7 +92,9 @@ class OciRepository:
 
     def manifest(self, reference: str) -> tuple[str, Json] | None:
         """The digest and the manifest that a tag or a digest names."""
-        answer = self._ask("GET", "manifests", reference, headers={"Accept": MANIFEST_TYPE})
+        answer = self._ask(
+            "GET", "manifests", reference, headers={"Accept": f"{MANIFEST_TYPE}, {INDEX_TYPE}"}
+        )
         if answer is None:
             return None
         digest = sha256(answer.content)
@@ -156,6 +158,11 @@ class OciRepository:
             known = FileDigest(sha256(data), len(data))
             self.put(Path(stream.name), known)
         return known
+
+
+def is_loopback(reference: str) -> bool:
+    """Whether a reference is of a registry on this machine, which needs no TLS."""
+    return re.match(r"(localhost|127(\.\d+){3})(:\d+)?/", reference) is not None
 
 
 def _logins() -> list[str]:
