@@ -36,29 +36,70 @@ class GgufStudent:
     """Answers as whoever loads the file gets them: its own tokenizer and chat template, greedily."""
 
     def __init__(self, path: Path, new_tokens: int, context: int, threads: int) -> None:
-        self.new_tokens = new_tokens
+        self.path, self.new_tokens, self.context, self.threads = path, new_tokens, context, threads
+        self.model = self._open(vocab_only=True)
+
+    def _open(self, **options: Any) -> Any:
+        library = _library()
         try:
-            self.model = _library().Llama(
-                str(path), n_ctx=context, n_threads=threads, n_threads_batch=threads, verbose=False
-            )
+            with _quiet():
+                return library.Llama(
+                    str(self.path),
+                    n_threads=self.threads,
+                    n_threads_batch=self.threads,
+                    verbose=False,
+                    **options,
+                )
         except ValueError as error:
-            raise BackendError(f"llama.cpp cannot load {path}: {error}.") from error
+            raise BackendError(f"llama.cpp cannot load {self.path}: {error}.") from error
 
     def answers(self, prompts: Sequence[str]) -> list[str]:
-        """One greedy answer for each prompt, in order."""
-        return [self._answer(prompt) for prompt in prompts]
+        """One greedy answer for each prompt, in order; the context has room for the longest."""
+        asked = [self._tokens(prompt) for prompt in prompts]
+        longest = max(map(len, asked), default=0) + self.new_tokens
+        self.model = self._open(n_ctx=max(self.context, longest))
+        return [self._answer(tokens) for tokens in asked]
 
-    def _answer(self, prompt: str) -> str:
+    def _tokens(self, prompt: str) -> list[int]:
+        """The prompt in the file's own template, by its own tokenizer."""
+        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+        told = self.model.metadata
         try:
-            found = self.model.create_chat_completion(
-                messages=[{"role": "user", "content": prompt}],
-                temperature=0.0,
-                max_tokens=self.new_tokens,
+            formatter = Jinja2ChatFormatter(
+                told["tokenizer.chat_template"],
+                eos_token=self._text_of("tokenizer.ggml.eos_token_id"),
+                bos_token=self._text_of("tokenizer.ggml.bos_token_id"),
             )
-        except ValueError as error:
-            raise BackendError(f"llama.cpp cannot answer {prompt[:60]!r}: {error}.") from error
-        text: str = found["choices"][0]["message"]["content"] or ""
-        return text.strip()
+            text = formatter(messages=[{"role": "user", "content": prompt}]).prompt
+        except (KeyError, ValueError) as error:
+            raise BackendError(
+                f"The chat template of {self.path} does not work: {error}."
+            ) from error
+        found: list[int] = self.model.tokenize(text.encode(), add_bos=False, special=True)
+        return found
+
+    def _text_of(self, key: str) -> str:
+        """The token that the file names under ``key``; "" where it names none."""
+        token = self.model.metadata.get(key)
+        if token is None:
+            return ""
+        text: bytes = self.model.detokenize([int(token)], special=True)
+        return text.decode("utf-8", "replace")
+
+    def _answer(self, tokens: list[int]) -> str:
+        """Token by token: the library's own way of answering goes on where bytes are no text."""
+        library, found = _library(), list[int]()
+        vocabulary = library.llama_model_get_vocab(self.model.model)
+        try:
+            for token in self.model.generate(tokens, temp=0.0):
+                if library.llama_vocab_is_eog(vocabulary, token) or len(found) == self.new_tokens:
+                    break
+                found.append(token)
+        except RuntimeError as error:
+            raise BackendError(f"llama.cpp cannot answer from {self.path}: {error}.") from error
+        text: bytes = self.model.detokenize(found)
+        return text.decode("utf-8", "replace").strip()
 
 
 def quantize(source: Path, out: Path, threads: int) -> None:
@@ -67,7 +108,7 @@ def quantize(source: Path, out: Path, threads: int) -> None:
     parameters = library.llama_model_quantize_default_params()
     parameters.ftype = library.LLAMA_FTYPE_MOSTLY_Q4_K_M
     parameters.nthread = threads
-    with _quiet(library):
+    with _quiet():
         failed = library.llama_model_quantize(
             str(source).encode(), str(out).encode(), ctypes.byref(parameters)
         )
@@ -75,7 +116,7 @@ def quantize(source: Path, out: Path, threads: int) -> None:
         raise BackendError(f"llama.cpp could not quantize {source}.")
 
 
-def _quiet(library: Any) -> Any:
+def _quiet() -> Any:
     """llama.cpp tells of each tensor on standard error, which is for people."""
     from llama_cpp._utils import suppress_stdout_stderr
 

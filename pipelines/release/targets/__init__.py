@@ -1,8 +1,9 @@
 """Where releases lie, behind one Protocol.
 
-In: a target as the command line names it, ``folder:PATH``, ``hub:OWNER/NAME`` or
-``oci:HOST/NAME``. Out: a ``Target``, whose head is what users have now. Rows (``.jsonl``) are content-addressed blobs, shared by releases; the
-tiny base is stored once under its revision. Every method may raise ``ReleaseError``.
+In: a target as the command line names it, ``folder:PATH``, ``hub:OWNER/NAME`` or ``oci:HOST/NAME``. Out: a
+``Target``, whose head is what users have now. Rows (``.jsonl``) are content-addressed blobs, shared by
+releases; the tiny base is stored once under its revision. Every method may raise
+``ReleaseError``.
 """
 
 from __future__ import annotations
