@@ -177,6 +177,20 @@ def test_unchanged_blobs_are_not_sent_again(
     assert {*new, rhine} <= set(sent)
 
 
+@pytest.mark.slow
+def test_rows_that_were_withdrawn_leave_the_registry(tmp_path: Path, host: str) -> None:
+    target = OciTarget(f"{host}/forgotten", tmp_path / "one")
+    record = with_base(tmp_path, target)
+    target.publish(tmp_path / "built", record)
+    (entry,) = record.leaves.values()
+    assert target.forget([entry.data_hash]) == ()
+    assert target.forget([entry.data_hash]) == ()
+    for other in (target, OciTarget(f"{host}/forgotten", tmp_path / "two")):
+        assert not other.has_blob(entry.data_hash)
+        with pytest.raises(ReleaseError, match="is missing in"):
+            other.read_blob(entry.data_hash)
+
+
 def test_a_registry_out_of_reach_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(
         ReleaseError, match=r"The registry 127\.0\.0\.1:1 does not do what is asked"

@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -289,3 +289,9 @@ class OciTarget:
             }
             self._repository.put_manifest(TOMBSTONES, artifact)
         raise ReleaseError(f"{self.place} did not take what was withdrawn; run again.")
+
+    def forget(self, blobs: Collection[str]) -> tuple[str, ...]:
+        """Out of the registry, where it lets blobs be deleted: many do not, or only their owner."""
+        self._local.forget(blobs)
+        self._pending -= set(blobs)
+        return tuple(sha for sha in blobs if not self._repository.delete(sha))

@@ -150,6 +150,13 @@ class OciRepository:
             )
             answer.raise_for_status()
 
+    def delete(self, sha: str) -> bool:
+        """Whether the blob is gone."""
+        with self._said():
+            url = self._url("blobs", f"sha256:{sha}")
+            code: int = self._registry.do_request(url, "DELETE").status_code
+        return code in (202, 404)
+
     def put_bytes(self, data: bytes) -> FileDigest:
         """Send ``data``."""
         with tempfile.NamedTemporaryFile() as stream:
