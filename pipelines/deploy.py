@@ -27,7 +27,7 @@ from pipelines.artifacts import (
 from pipelines.backends import gguf as llama_cpp
 from pipelines.backends.merge import merge
 from pipelines.errors import ReleaseError, UsageError
-from pipelines.evaluate import evaluate, not_worse
+from pipelines.evaluate import Answerer, evaluate, not_worse
 from pipelines.evaluate.leaks import Seen
 from pipelines.exam import asked, items
 from pipelines.export import released_leaf
@@ -211,7 +211,7 @@ def _examine(
     sitting = llama_cpp.GgufStudent(
         place / file, recipe.evaluate.new_tokens, recipe.student.positions, recipe.threads
     )
-    students = {"base": base, "previous": released, "candidate": sitting}
+    students: dict[str, Answerer] = {"base": base, "previous": released, "candidate": sitting}
     done = evaluate(exam, students, recipe.evaluate, place / "exam" / kind)
     if not not_worse(done):
         raise ReleaseError(f"{file} is not handed out: {_told(done)} Leave {kind} out.")
@@ -249,7 +249,8 @@ def _exam(source: Source) -> list[ExamItem]:
         found += items(leaf, entry.exam, "panel", leaked)
         if entry.exam.exam and entry.asked_hash:
             found += asked(leaf, target.read_blob(entry.asked_hash), "panel", leaked)
-    return found
+    # Multiple choice enters no verdict, and llama.cpp's library has no cheap way to weigh answers.
+    return [item for item in found if not item.choices]
 
 
 def _record(subject: Subject, order: Order, place: Path, exams: list[Json]) -> None:

@@ -1,7 +1,7 @@
 """Who sits an exam: bases and releases as students whose answers are kept.
 
-In: a base's folder and revision, perhaps an adapter and the digests of its files. Out: a student that loads
- the weights only where a question is new.
+In: a base's folder and revision, perhaps an adapter and the digests of its files. Out: a student that
+loads its weights only where a question is new.
 """
 
 from __future__ import annotations

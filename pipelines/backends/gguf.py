@@ -60,6 +60,12 @@ class GgufStudent:
         self.model = self._open(n_ctx=max(self.context, longest))
         return [self._answer(tokens) for tokens in asked]
 
+    def choose(self, asked: Sequence[tuple[str, tuple[str, ...]]]) -> list[int]:
+        """It answers and does not weigh answers: its exam has no questions of multiple choice."""
+        if asked:
+            raise BackendError("A GGUF file is asked no questions of multiple choice.")
+        return []
+
     def _tokens(self, prompt: str) -> list[int]:
         """The prompt in the file's own template, by its own tokenizer."""
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
