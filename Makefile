@@ -36,7 +36,7 @@ help:
 
 setup: .venv/.pipelines
 
-setup-all: .venv/.all .venv/.browser .venv/.suites
+setup-all: .venv/.all .venv/.browser .venv/.suites .venv/.registry .venv/.llama-cpp
 
 .venv/.pipelines: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -76,10 +76,27 @@ setup-all: .venv/.all .venv/.browser .venv/.suites
 	  echo "axe could not be installed; the slow tests of the report will fail." >&2
 	@touch $@
 
+# A real OCI registry for the slow tests of that target: Debian's, unpacked and not installed, so that no
+# service starts here.
+.venv/.registry: .venv/.pipelines
+	@command -v apt-get >/dev/null || exit 0; cd .venv && { apt-get download -qq docker-registry || { \
+	    sudo=$$(test "$$(id -u)" = 0 || echo sudo); $$sudo apt-get update -qq && \
+	    apt-get download -qq docker-registry; }; } && \
+	  dpkg-deb -x docker-registry_*.deb registry && rm docker-registry_*.deb || \
+	  echo "docker-registry could not be had; the slow tests of the OCI target will fail." >&2
+	@touch $@
+
+# What runs GGUF files for the slow tests; pip keeps the wheel that it builds.
+.venv/.llama-cpp: .venv/.pipelines
+	@echo "Building llama-cpp-python for the slow tests (once, a quarter of an hour on two cores)"
+	$(PIP) --quiet --editable '.[pipelines,llama-cpp]' || \
+	  echo "llama-cpp-python could not be built; the slow tests of GGUF files will fail." >&2
+	@touch $@
+
 test: .venv/.all
 	$(BIN)/python -m pytest -m "not slow and not cuda" -n 2 --dist loadfile
 
-test-all: .venv/.all .venv/.browser .venv/.suites
+test-all: .venv/.all .venv/.browser .venv/.suites .venv/.registry .venv/.llama-cpp
 	$(BIN)/python -m pytest -m "not cuda" -n 2 --dist loadfile
 
 test-gpu: .venv/.all

@@ -33,7 +33,7 @@ from pipelines.bundle import assemble, report_input, tag_taxonomy
 from pipelines.documents import Library, documents
 from pipelines.evaluate import Judge, evaluate, read_evaluation
 from pipelines.evaluate.leaks import Seen
-from pipelines.evaluate.remembered import Loaded, Remembered
+from pipelines.evaluate.remembered import Remembered
 from pipelines.evaluate.suites import compare
 from pipelines.exam import asked, items
 from pipelines.export import SOURCES, sources
@@ -62,6 +62,7 @@ from pipelines.situation import (
     Situation,
 )
 from pipelines.spending import watched
+from pipelines.students import adapter_files, student
 from pipelines.training import train
 
 TRAIN_VERSION = 2
@@ -302,39 +303,21 @@ def _judging(job: Job) -> Iterator[Judge | None]:
 
 def _students(job: Job) -> dict[str, Remembered]:
     """The bare base, what users had, and what this run made; one object where they are the same."""
-
-    def student(base: Path, revision: str, adapter: Path | None, files: object) -> Remembered:
-        settings = job.recipe.evaluate.new_tokens, job.recipe.threads, job.recipe.hardware
-
-        def load() -> Loaded:
-            from pipelines.backends.local import Student
-
-            return Student(base, adapter, *settings)
-
-        asked_as = [job.recipe.evaluate.new_tokens, job.recipe.hardware.essence]
-        key = digest([revision, files, asked_as])
-        return Remembered(key, job.options.cache / "answers", load)
-
-    revision = job.base_model.revision
-    base = student(job.base, revision, None, {})
+    cache, home = job.options.cache, (job.base, job.base_model.revision)
     made = job.directory / "adapter"
-    candidate = base
+    candidate = base = student(job.recipe, cache, home, None, {})
     if (made / "adapter_config.json").is_file():
         files = {path: file.sha256 for path, file in tree_digests(made).items()}
-        candidate = student(job.base, revision, made, files)
+        candidate = student(job.recipe, cache, home, made, files)
     before = job.now.previous
     if before is None:
         return {"base": base, "previous": base, "candidate": candidate}
     # A rebuild from nothing has another base than the release that it is compared with.
-    home, adapter = job.base_of(before.base_model), job.adapter_of(before.release)
-    if home == job.base and adapter is None:
+    old, adapter = job.base_of(before.base_model), job.adapter_of(before.release)
+    if old == job.base and adapter is None:
         return {"base": base, "previous": base, "candidate": candidate}
-    files = {
-        path.removeprefix("adapter/"): file.sha256
-        for path, file in before.files.items()
-        if path.startswith("adapter/")
-    }
-    previous = student(home, before.base_model.revision, adapter, files)
+    had = (old, before.base_model.revision)
+    previous = student(job.recipe, cache, had, adapter, adapter_files(before))
     return {"base": base, "previous": previous, "candidate": candidate}
 
 

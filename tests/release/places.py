@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.release.targets import Target, open_target
 from tests.support.hub import hub, used
+from tests.support.registry import registry
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,14 @@ def _hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         yield Place("hub:me/model", folder)
 
 
+@contextlib.contextmanager
+def _oci(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    with registry(folder / "registry") as host:
+        yield Place(f"oci:{host}/me/model", folder)
+
+
 PLACES: Mapping[str, Callable[[Path, pytest.MonkeyPatch], AbstractContextManager[Place]]] = {
     "folder": _folder,
     "hub": _hub,
+    "oci": _oci,
 }

@@ -17,8 +17,11 @@ from pipelines.release.verify import verify
 from tests.release.builders import build, rows, write
 from tests.release.places import PLACES, Place
 
+# A real registry is a Debian package: those tests are among the slow ones.
+KEPT = [pytest.param(kind, marks=pytest.mark.slow if kind == "oci" else ()) for kind in PLACES]
 
-@pytest.fixture(params=PLACES)
+
+@pytest.fixture(params=KEPT)
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:

@@ -1,8 +1,9 @@
 """Where releases lie, behind one Protocol.
 
-In: a target as the command line names it, ``folder:PATH`` or ``hub:OWNER/NAME``. Out: a ``Target``, whose
-head is what users have now. Rows (``.jsonl``) are content-addressed blobs, shared by releases; the
-tiny base is stored once under its revision. Every method may raise ``ReleaseError``.
+In: a target as the command line names it, ``folder:PATH``, ``hub:OWNER/NAME`` or ``oci:HOST/NAME``. Out: a
+``Target``, whose head is what users have now. Rows (``.jsonl``) are content-addressed blobs, shared by
+releases; the tiny base is stored once under its revision. Every method may raise
+``ReleaseError``.
 """
 
 from __future__ import annotations
@@ -132,10 +133,17 @@ def _hub(place: str, cache: Path) -> Target:
     return HubTarget(place, cache)
 
 
+def _oci(place: str, cache: Path) -> Target:
+    from pipelines.release.targets.oci import OciTarget
+
+    return OciTarget(place, cache)
+
+
 # What stands before the colon → what stands behind it, and what opens it.
 KINDS: Mapping[str, tuple[str, Callable[[str, Path], Target]]] = {
     "folder": ("PATH", _folder),
     "hub": ("OWNER/NAME", _hub),
+    "oci": ("HOST/NAME", _oci),
 }
 
 
