@@ -34,7 +34,7 @@ from pipelines.documents import Library, documents
 from pipelines.evaluate import Judge, evaluate, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.evaluate.remembered import Remembered
-from pipelines.evaluate.suites import compare
+from pipelines.evaluate.suites import compare, version
 from pipelines.exam import asked, items
 from pipelines.export import SOURCES, sources
 from pipelines.gate import probes_of, refused, stale, waived
@@ -153,6 +153,8 @@ def _carry_out(
 ) -> Outcome:
     if options.until is None:
         refuse_rolled_back(now.target, decided.input_digest)
+    if recipe.evaluate.suites and options.until not in ("generate", "train"):
+        version()  # where lm-eval is missing, that is told before hours are spent
     job = make_job(options, now, recipe, decided, say)
     directory = job.directory
     with said(directory):
