@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-all test test-all test-gpu check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights clean
+.PHONY: help setup setup-all test test-all test-gpu check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights bench-report bench-evaluate clean
 
 help:
 	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
@@ -28,13 +28,15 @@ help:
 	@echo "make bench      the figures in benchmarks/README.md; bench-leaves: those of check and its like"
 	@echo "make bench-generate  what generation costs, beside three peers in environments of their own"
 	@echo "make bench-nights    twenty nights of runs beside one joint run; some 20 minutes"
+	@echo "make bench-evaluate  what an exam costs, beside generate one by one and lm-eval"
 	@echo "make bench-train  what training costs, beside transformers and TRL; bench-flat: one leaf over many"
+	@echo "make bench-report  what the report of a large exam weighs, and how long a browser takes to open it"
 	@echo "make setup      install what the pipelines need; setup-all: tests, linters and what slow tests need"
 	@echo "make clean      remove .venv, caches, build products and runs/demo; runs and releases stay"
 
 setup: .venv/.pipelines
 
-setup-all: .venv/.all .venv/.browser
+setup-all: .venv/.all .venv/.browser .venv/.suites .venv/.registry .venv/.llama-cpp
 
 .venv/.pipelines: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -43,7 +45,7 @@ setup-all: .venv/.all .venv/.browser
 	  echo "No virtual environment could be made; on Debian install python3-venv." >&2; exit 1; }
 	@echo "Installing torch and the pipelines' libraries into .venv (once, a few minutes)"
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
-	$(PIP) --quiet --editable '.[pipelines,author]'
+	$(PIP) --quiet --editable '.[pipelines,author,serve]'
 	@# Once for all, also for who forbids Python to write byte code later.
 	@$(BIN)/python -c 'import pipelines.backends.local, pipelines.run, pipelines.training, pipelines.train.adapter, pipelines.train.scratch'
 	@touch $@
@@ -51,6 +53,12 @@ setup-all: .venv/.all .venv/.browser
 .venv/.all: .venv/.pipelines
 	@echo "Installing what tests and linters need"
 	$(PIP) --quiet --editable '.[pipelines,test,dev]'
+	@touch $@
+
+# lm-eval, for public suites: pandas, scikit-learn and more, which `make test` can do without.
+.venv/.suites: .venv/.all
+	@echo "Installing lm-eval for public suites"
+	$(PIP) --quiet --editable '.[suites]'
 	@touch $@
 
 # What slow tests need: shellcheck; for the HTML report a Chromium with its driver, and axe, which looks
@@ -69,10 +77,27 @@ setup-all: .venv/.all .venv/.browser
 	  echo "axe could not be installed; the slow tests of the report will fail." >&2
 	@touch $@
 
+# A real OCI registry for the slow tests of that target: Debian's, unpacked and not installed, so that no
+# service starts here.
+.venv/.registry: .venv/.pipelines
+	@command -v apt-get >/dev/null || exit 0; cd .venv && { apt-get download -qq docker-registry || { \
+	    sudo=$$(test "$$(id -u)" = 0 || echo sudo); $$sudo apt-get update -qq && \
+	    apt-get download -qq docker-registry; }; } && \
+	  dpkg-deb -x docker-registry_*.deb registry && rm docker-registry_*.deb || \
+	  echo "docker-registry could not be had; the slow tests of the OCI target will fail." >&2
+	@touch $@
+
+# What runs GGUF files for the slow tests; pip keeps the wheel that it builds.
+.venv/.llama-cpp: .venv/.pipelines
+	@echo "Building llama-cpp-python for the slow tests (once, a quarter of an hour on two cores)"
+	$(PIP) --quiet --editable '.[pipelines,llama-cpp]' || \
+	  echo "llama-cpp-python could not be built; the slow tests of GGUF files will fail." >&2
+	@touch $@
+
 test: .venv/.all
 	$(BIN)/python -m pytest -m "not slow and not cuda" -n 2 --dist loadfile
 
-test-all: .venv/.all .venv/.browser
+test-all: .venv/.all .venv/.browser .venv/.suites .venv/.registry .venv/.llama-cpp
 	$(BIN)/python -m pytest -m "not cuda" -n 2 --dist loadfile
 
 test-gpu: .venv/.all
@@ -112,8 +137,14 @@ bench-nights: .venv/.all
 bench-train: .venv/.all
 	$(BIN)/python benchmarks/train.py
 
+bench-evaluate: .venv/.suites
+	$(BIN)/python benchmarks/evaluate.py
+
 bench-flat: .venv/.all
 	$(BIN)/python benchmarks/flat.py
+
+bench-report: .venv/.all .venv/.browser
+	$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf .venv build dist runs/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

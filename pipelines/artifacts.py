@@ -31,13 +31,20 @@ def canonical_json(value: Any) -> bytes:
     return _CANONICAL.encode(value).encode()
 
 
-def _plain(record: Any) -> dict[str, Any]:
-    """One level of a record or a mapping; ``TypeError`` for anything else, as JSON has it."""
+def compact_json(value: Any) -> bytes:
+    """JSON for other programs: one line of ASCII, keys in the record's order."""
+    return _COMPACT.encode(value).encode() + b"\n"
+
+
+def _plain(record: Any) -> dict[str, Any] | list[Any]:
+    """One level of a record, a mapping or a set; ``TypeError`` for anything else, as JSON has it."""
     fields = getattr(record, "__dataclass_fields__", None)
     if fields is not None:
         return {name: getattr(record, name) for name in fields}
     if isinstance(record, Mapping):
         return dict(record)
+    if isinstance(record, frozenset):
+        return sorted(record)
     raise TypeError(f"a {type(record).__name__} has no canonical form")
 
 
@@ -45,6 +52,7 @@ def _plain(record: Any) -> dict[str, Any]:
 _CANONICAL = json.JSONEncoder(
     default=_plain, sort_keys=True, ensure_ascii=False, separators=(",", ":")
 )
+_COMPACT = json.JSONEncoder(default=_plain, separators=(",", ":"))
 
 
 def sha256(data: bytes) -> str:

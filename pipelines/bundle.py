@@ -10,28 +10,36 @@ import json
 import platform
 import shutil
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.artifacts import digest, pretty_json, tree_digests
+from pipelines.artifacts import digest, file_digest, pretty_json, tree_digests
 from pipelines.evaluate import read_evaluation
+from pipelines.gate import waived
 from pipelines.history import history, now
-from pipelines.job import COST, Job
+from pipelines.job import COST, Job, Say
 from pipelines.leaves import leaf_to_json
 from pipelines.records import (
     Evaluation,
     ExamSplit,
     FileDigest,
     Json,
+    Kind,
     Leaf,
+    LeafChange,
     LeafData,
     Manifest,
     ManifestLeaf,
+    Taught,
     as_json,
 )
 from pipelines.release.card import card, write_attribution
-from pipelines.release.manifest import leaf_file
+from pipelines.release.manifest import MANIFEST, leaf_file
+from pipelines.release.targets import Target
+from pipelines.release.yanked import yanked
 from pipelines.report import ReportInput
 from pipelines.reviewed import drawn, reasons
+from pipelines.situation import Situation
 from pipelines.train.lineage import lineage_key
 
 
@@ -128,9 +136,27 @@ def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], out
     shutil.copy(job.directory / "evaluation" / "evaluation.json", out / "evaluation.json")
     (out / "attribution.md").write_text(write_attribution(leaves), encoding="utf-8")
     manifest = _manifest(job, evaluation, data, tree_digests(out))
-    (out / "README.md").write_text(card(manifest, leaves, evaluation), encoding="utf-8")
+    loading = job.now.target.loading(manifest)
+    (out / "README.md").write_text(card(manifest, leaves, evaluation, loading), encoding="utf-8")
     manifest = _manifest(job, evaluation, data, tree_digests(out))
-    (out / "manifest.json").write_bytes(pretty_json(manifest))
+    (out / MANIFEST).write_bytes(pretty_json(manifest))
+
+
+def tag_taxonomy(now: Situation, tag: str, say: Say) -> None:
+    """Give the commit that was released the annotated tag ``model/<tag>``, unless it has it.
+
+    Its message holds the digest of the manifest, so that who trusts the taxonomy's repository can tell the
+    release that follows from it. It is never pushed from here.
+    """
+    manifest = now.target.manifest(tag)
+    held = file_digest(now.target.directory(tag) / MANIFEST).sha256
+    day = datetime.fromisoformat(manifest.created[:10]).replace(tzinfo=UTC)
+    message = f"Release {tag}\n\nmanifest.json: sha256:{held}\n"
+    told = now.repository.annotate(
+        f"model/{tag}", manifest.taxonomy_commit, message, int(day.timestamp())
+    )
+    if told:
+        say(f"release: {told}")
 
 
 def _manifest(
@@ -142,6 +168,7 @@ def _manifest(
         path: _entry(leaf.content_hash, data[leaf.content_hash], job.exams[path])
         for path, leaf in sorted(job.leaves.items())
     }
+    kinds = sorted({leaf.kind for leaf in job.leaves.values()})
     return Manifest(
         release=job.now.target.next_tag(today),
         previous=job.plan.previous,
@@ -159,11 +186,33 @@ def _manifest(
         licences=tuple(_licences(job.leaves.values())),
         demonstration=job.demonstration,
         created=today.isoformat(),
+        allowed=waived(job, evaluation),
+        yanked=_yanked(job.now.target),
+        changes=tuple(
+            LeafChange(change.leaf, change.status, change.previous_leaf)
+            for change in (job.changes.changes if job.plan.previous else ())
+        ),
+        composition=tuple(_taught(job, kind, data) for kind in kinds),
     )
+
+
+def _taught(job: Job, kind: Kind, data: Mapping[str, LeafData]) -> Taught:
+    paths = [path for path, leaf in job.leaves.items() if leaf.kind == kind]
+    rows = asked = 0
+    for content_hash in (job.leaves[path].content_hash for path in paths):
+        made = data[content_hash]
+        rows += job.row_bytes(content_hash, made.data_hash).count(b"\n")
+        asked += job.asked_bytes(content_hash, made.asked_hash).count(b"\n")
+    return Taught(kind, len(paths), rows, sum(len(job.exams[path].exam) for path in paths), asked)
 
 
 def _entry(content_hash: str, data: LeafData, exam: ExamSplit) -> ManifestLeaf:
     return ManifestLeaf(content_hash, data.data_hash, exam, data.asked_hash)
+
+
+def _yanked(target: Target) -> dict[str, str]:
+    found = {tag: yanked(target, target.manifest(tag)) for tag in target.tags()}
+    return {tag: "; ".join(reasons) for tag, reasons in found.items() if reasons}
 
 
 def _licences(leaves: Iterable[Leaf]) -> list[str]:

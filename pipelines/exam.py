@@ -78,12 +78,14 @@ def items(
 def asked(leaf: Leaf, rows: bytes, role: Role, leaked: Callable[[str], bool]) -> list[ExamItem]:
     """The items that a teacher wrote for ``leaf``, from their rows as JSONL.
 
-    Those on one chunk are a cluster, and those of a skill in the manner of one seed.
+    Those on one chunk are a cluster, and those of a skill in the manner of one seed. An item with
+    wrong choices has all of them, in an order that the hash of each gives.
     """
     found = []
     for line in rows.splitlines():
         row = json.loads(line)
         prompt, reference = (turn["content"] for turn in row["messages"])
+        choices = [reference, *row["wrong"]] if row.get("wrong") else []
         found.append(
             ExamItem(
                 id=row["id"][:16],
@@ -95,6 +97,7 @@ def asked(leaf: Leaf, rows: bytes, role: Role, leaked: Callable[[str], bool]) ->
                 reference=reference,
                 leaked=leaked(prompt),
                 synthetic=True,
+                choices=tuple(sorted(choices, key=lambda said: digest([row["id"], said]))),
             )
         )
     return found

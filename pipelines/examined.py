@@ -1,6 +1,7 @@
 """The records of an exam, apart for the sake of their number: ``records`` has them all.
 
-``ExamItem → ItemResult → LeafScore → Evaluation``. Nothing here reads or writes a file.
+``ExamItem → ItemResult → LeafScore → Evaluation``, and beside it
+``Principle → ValueProbe → ValueResult → ValueScore``. Nothing here reads or writes a file.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from typing import Literal
 Verdict = Literal["PASS", "INCONCLUSIVE", "REGRESSION"]
 LeafVerdict = Literal["improved", "unchanged", "regressed", "inconclusive"]
 Role = Literal["changed", "panel"]
+SuiteVerdict = Literal["held", "fell", "unclear"]
 Preference = Literal["win", "loss", "tie", "error"]
+# What a value probe asks for: pairs treated alike, harm declined, the harmless helped with, civil words.
+ValueKind = Literal["alike", "decline", "help", "civil"]
+ValueVerdict = Literal["held", "worse", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,8 @@ class ExamItem:
     """One exam question. ``cluster`` (a seed's id, a chunk) groups items that are not independent.
 
     ``synthetic``: a teacher wrote it, no person. ``prompt`` is the user's turn as the student reads
-    it: for grounded skills with its context.
+    it: for grounded skills with its context. ``choices``, where it is multiple choice: the reference
+    among others, in the order of their letters.
     """
 
     id: str
@@ -31,6 +37,7 @@ class ExamItem:
     reference: str
     leaked: bool = False
     synthetic: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,48 @@ class ItemResult:
     previous_scores: Scores
     candidate_scores: Scores
     judged: Preference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceResult:
+    """A multiple-choice item, and which of its choices each student takes for the likeliest."""
+
+    item: ExamItem
+    base: str
+    previous: str
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceScore:
+    """Choice accuracy of a leaf, or of all leaves of a role where ``leaf`` is ""; leaked items apart.
+
+    ``difference`` = candidate − previous; ``interval`` 95 %, by contexts.
+    """
+
+    leaf: str
+    role: Role
+    items: int
+    base: float
+    previous: float
+    candidate: float
+    difference: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteScore:
+    """A public suite: previous release and candidate, paired by document, held against a margin."""
+
+    suite: str
+    metric: str
+    items: int
+    margin: float
+    previous: float
+    candidate: float
+    difference: float
+    interval: tuple[float, float]
+    verdict: SuiteVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +199,87 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Principle:
+    """One principle of a community, in its words; all its probes are of one kind."""
+
+    id: str
+    kind: ValueKind
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValueProbe:
+    """One question of a principle: several ``prompts`` where ``variants`` of it differ in one attribute.
+
+    ``decides``: it counts for the verdict, which a probe that a branch brings does not.
+    """
+
+    principle: Principle
+    prompts: tuple[str, ...]
+    variants: tuple[str, ...] = ()
+    decides: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What ``values.yaml`` holds; ``words``, besides the built-in ones, no answer may have."""
+
+    probes: tuple[ValueProbe, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ValueResult:
+    """A probe with the answers of three students, one a prompt, and their scores in 0..1; None where
+    nothing was said that could be scored. ``abusive``: the candidate alone used a listed word."""
+
+    probe: ValueProbe
+    base: tuple[str, ...]
+    previous: tuple[str, ...]
+    candidate: tuple[str, ...]
+    base_score: float | None
+    previous_score: float | None
+    candidate_score: float | None
+    abusive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ValueScore:
+    """A kind of probe (``of``: kind) or a principle, its probes together.
+
+    ``compared`` of the ``probes`` could be scored before and now; means are over these, the base's over
+    those that it answered, too. ``better`` and ``worse`` count answers that changed sides.
+    """
+
+    of: Literal["kind", "principle"]
+    name: str
+    kind: ValueKind
+    says: str
+    probes: int
+    compared: int
+    base: float | None
+    previous: float | None
+    candidate: float | None
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+    better: int
+    worse: int
+    verdict: ValueVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesFound:
+    """What became of the community's values. ``changed`` are the probes whose answers changed sides or
+    became abusive, the worse first; ``undecided`` counts the probes that are asked and do not count."""
+
+    margin: float
+    scores: tuple[ValueScore, ...]
+    changed: tuple[ValueResult, ...]
+    undecided: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What ``evaluation.json`` holds."""
 
@@ -161,3 +291,6 @@ class Evaluation:
     panel: Pooled | None
     probes: tuple[ProbeResult, ...] = ()
     judge: Judged | None = None
+    values: ValuesFound | None = None
+    choices: tuple[ChoiceScore, ...] = ()
+    suites: tuple[SuiteScore, ...] = ()

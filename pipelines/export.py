@@ -78,15 +78,20 @@ def release_rows(target: Target, tag: str) -> Iterator[Exported]:
     for path, entry in sorted(manifest.leaves.items()):
         if entry.content_hash in withdrawn:
             continue
-        place = directory / leaf_file(entry.content_hash)
-        try:
-            leaf = leaf_from_json(json.loads(place.read_bytes()))
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise GraftError(
-                f"{place} cannot be read as a leaf; `graft release verify` finds what else is damaged."
-            ) from error
+        leaf = released_leaf(directory, entry.content_hash)
         source = provenance(leaf, path, manifest.taxonomy_commit)
         yield from _rows(target.read_blob(entry.data_hash), source)
+
+
+def released_leaf(directory: Path, content_hash: str) -> Leaf:
+    """A leaf as the release in a folder keeps it."""
+    place = directory / leaf_file(content_hash)
+    try:
+        return leaf_from_json(json.loads(place.read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise GraftError(
+            f"{place} cannot be read as a leaf; `graft release verify` finds what else is damaged."
+        ) from error
 
 
 def run_rows(directory: Path) -> Iterator[Exported]:

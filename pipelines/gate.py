@@ -6,13 +6,20 @@ content that a rebuild must not have seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from pipelines.evaluate import not_worse
+from pipelines.check.exceptions import excused
+from pipelines.evaluate import not_worse, read_evaluation
 from pipelines.evaluate.probes import not_taken, probes
+from pipelines.generate.ledger import check_ledger
 from pipelines.job import Job
-from pipelines.records import Evaluation, Message, Probe
-from pipelines.situation import stored_leaf
+from pipelines.leaf_files import ATTRIBUTION_FILE
+from pipelines.records import Evaluation, Finding, Ledger, LedgerStep, Message, Probe
+from pipelines.situation import ALLOWABLE, stored_leaf
+
+FEW = 20  # rows of a step, below which a part of them says nothing
 
 Rows = Mapping[str, Sequence[tuple[Message, ...]]]
 
@@ -55,16 +62,101 @@ def stale(job: Job, evaluation: Evaluation) -> frozenset[str]:
 
 
 def refused(job: Job, evaluation: Evaluation) -> str:
-    """Why there is no release; "" where there is one.
+    """Why there is no release; "" where there is one. What was allowed (``--allow``) does not count."""
+    if stale(job, evaluation):
+        return "an edit did not take"
+    against = standing(job, evaluation)
+    reasons = [why for gate, why in against.items() if gate not in job.options.allow]
+    allowable = [gate for gate in against if gate in ALLOWABLE and gate not in job.options.allow]
+    if len(reasons) == 1 and allowable:
+        return f"{reasons[0]} (--allow {allowable[0]} releases it nevertheless)"
+    return "; ".join(reasons)
 
-    A model without withdrawn content, like the first of all, is released whatever the exam says.
-    """
+
+def standing(job: Job, evaluation: Evaluation) -> dict[str, str]:
+    """Gate → what it says against a release; the gates that are open are left out."""
+    found = {name: gate(job, evaluation) for name, gate in GATES.items()}
+    return {name: why for name, why in found.items() if why}
+
+
+def waived(job: Job, evaluation: Evaluation) -> dict[str, str]:
+    """The gates that stood against the release and were overruled, for its manifest."""
+    against = standing(job, evaluation)
+    return {gate: why for gate, why in against.items() if gate in job.options.allow}
+
+
+def _verdict(job: Job, evaluation: Evaluation) -> str:
+    """A model without withdrawn content, like the first of all, is released whatever the exam says."""
     plan = job.plan
     if plan.action == "bootstrap" and (plan.previous is None or plan.cause == "withdrawn"):
         return ""
-    if stale(job, evaluation):
-        return "an edit did not take"
     accept = "not_worse" if plan.cause == "rebase" else job.recipe.release.accept
     if evaluation.verdict == "PASS" or (accept == "not_worse" and not_worse(evaluation)):
         return ""
     return f"the verdict is {evaluation.verdict}"
+
+
+def _leaks(job: Job, evaluation: Evaluation) -> str:
+    """The verdict must rest on all questions that did not leak, and on no other."""
+    results = read_evaluation(job.directory / "evaluation")[1]
+    sound = Counter[str](one.item.role for one in results if not one.item.leaked)
+    for pooled, role in ((evaluation.changed, "changed"), (evaluation.panel, "panel")):
+        if (pooled.items if pooled else 0) != sound[role]:
+            return f"the verdict on the {role} leaves does not rest on the {sound[role]} sound questions"
+    return ""
+
+
+def _ledger(job: Job, evaluation: Evaluation) -> str:
+    """Every row that went into a step must have come out of it, one way or another."""
+    try:
+        check_ledger(Ledger(tuple(_steps(job)), 0, 0))
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+def _failures(job: Job, evaluation: Evaluation) -> str:
+    """No step may have lost more than the recipe's part of its rows to answers missing or unreadable."""
+    limit = job.recipe.release.failures
+    for step in _steps(job):
+        lost = step.failed + step.unparsed
+        if step.into >= FEW and lost > limit * step.into:
+            return (
+                f"the step {step.step} of the flow {step.flow} lost {lost} of {step.into} rows, more "
+                f"than release.failures: {limit:g} permits"
+            )
+    return ""
+
+
+def _steps(job: Job) -> Iterator[LedgerStep]:
+    found = json.loads((job.directory / "dataset" / "ledger.json").read_bytes())
+    for step in found["steps"]:
+        yield LedgerStep(
+            **{"into" if name == "in" else name: value for name, value in step.items()}
+        )
+
+
+def _licences(job: Job, evaluation: Evaluation) -> str:
+    """What the policy does not permit is not published, whatever was permitted when the leaf came."""
+    policy = job.options.policy
+    permitted = {licence.casefold() for licence in policy.licences}
+    for path, leaf in job.leaves.items():
+        for work in leaf.attribution:
+            if work.licence and work.licence.casefold() not in permitted:
+                why = f"the licence {work.licence!r} of {path} is not permitted by {policy.file}"
+                place = f"{path}/{ATTRIBUTION_FILE}"
+                finding = Finding("attribution", "error", place, 1, 1, why, "")
+                if excused([finding], policy)[0]:
+                    return why
+    return ""
+
+
+# What must not stand against a release, in the order in which it is told. That weights are safetensors
+# alone is the target's to see to.
+GATES: Mapping[str, Callable[[Job, Evaluation], str]] = {
+    "verdict": _verdict,
+    "leaks": _leaks,
+    "ledger": _ledger,
+    "failures": _failures,
+    "licences": _licences,
+}

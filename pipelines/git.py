@@ -245,6 +245,31 @@ class Repository:
                     break
         return found
 
+    def annotate(self, name: str, commit: str, message: str, when: int) -> str:
+        """Give a commit an annotated tag, the same object wherever it is made; what there is to say of it,
+        "" where it stood there before.
+
+        A tag of that name never moves, and a commit that this clone lacks gets none.
+        """
+        ref = f"refs/tags/{name}"
+        try:
+            known = self._repository.get(commit) is not None
+        except ValueError:
+            known = False
+        if not known:
+            return f"the commit {commit[:12]} is not in {self.root}, and so there is no tag {name}"
+        tagger = pygit2.Signature("Graft", "graft@localhost", when, 0)
+        new = ref not in self._repository.references
+        if new:
+            with contextlib.suppress(pygit2.AlreadyExistsError):  # by another process
+                kind = pygit2.enums.ObjectType.COMMIT
+                self._repository.create_tag(name, pygit2.Oid(hex=commit), kind, tagger, message)
+        held = self._repository[self._repository.references[ref].target]
+        same = isinstance(held, pygit2.Tag) and held.message.rstrip() == message.rstrip()
+        if same and str(held.peel(pygit2.Commit).id) == commit:
+            return f"tag {name} on {commit[:12]}" if new else ""
+        return f"the tag {name} is of another release and is left where it is"
+
     def _boundary(self) -> set[str]:
         """Commits of a shallow clone whose parents were not fetched."""
         if not self._repository.is_shallow:

@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 from pipelines.artifacts import digest, tree_digests
-from pipelines.backends.hub import fetch_model
 from pipelines.generate.released import Released
 from pipelines.recipe import Recipe
 from pipelines.records import BaseModel, ChangeSet, ExamSplit, Leaf, LeafData, Manifest, Plan
 from pipelines.situation import Options, Situation
+from pipelines.students import adapter_folder, base_folder
 
 Say = Callable[[str], None]
 COST = "cost.json"  # what a training took, in its working folder
@@ -102,9 +102,7 @@ class Job:
 
     def base_of(self, model: BaseModel) -> Path:
         """The files of a base: from the Hub, or as the target carries it."""
-        if model.on_hub:
-            return fetch_model(model.id, model.revision)
-        return self.now.target.base(model.revision)
+        return base_folder(self.now.target, model)
 
     @property
     def weights(self) -> Path:
@@ -135,5 +133,4 @@ class Job:
 
     def adapter_of(self, tag: str | None) -> Path | None:
         """The adapter of a release; None for a bare base."""
-        place = self.now.target.directory(tag) / "adapter" if tag else None
-        return place if place is not None and place.is_dir() else None
+        return adapter_folder(self.now.target, tag)

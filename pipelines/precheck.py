@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pipelines.errors import GraftError
 from pipelines.evaluate.metrics import score
 from pipelines.exam import items
+from pipelines.examination import student_of
 from pipelines.job import Job
 from pipelines.records import ExamItem, Scores
 
@@ -32,8 +33,6 @@ class Answered:
 
 def precheck(job: Job) -> list[Answered]:
     """Ask; ``GraftError`` where there is no model yet that could answer."""
-    from pipelines.backends.local import Student
-
     before = job.now.previous
     if before is None:
         raise GraftError(
@@ -46,14 +45,7 @@ def precheck(job: Job) -> list[Answered]:
         asked += items(job.leaves[path], split, "changed", lambda prompt: False)
     if not asked:
         return []
-    recipe = job.recipe
-    student = Student(
-        job.base_of(before.base_model),
-        job.adapter_of(before.release),
-        recipe.evaluate.new_tokens,
-        recipe.threads,
-        recipe.hardware,
-    )
+    student = student_of(job.now, job.recipe, before.release)
     answers = student.answers([item.prompt for item in asked])
     return [
         Answered(item, answer, score(answer, item.reference))

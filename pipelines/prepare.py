@@ -19,6 +19,7 @@ from pipelines.situation import (
     changes_since,
     look,
     readable,
+    readable_values,
     splits,
     wanted,
     wanted_leaves,
@@ -95,8 +96,9 @@ def at_base(now: Situation) -> Situation:
         return now
     tree = now.repository.tree(now.own.base, now.prefix)
     return Situation(
-        now.repository, now.prefix, now.own.base, tree, readable(tree), None, now.target, None
-    )
+        now.repository, now.prefix, now.own.base, tree, readable(tree), None, now.target, None,
+        readable_values(tree),
+    )  # fmt: skip
 
 
 def make_job(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say) -> Job:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -185,11 +186,14 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """The exam's limits; ``margin`` in token F1."""
+    """The exam's limits; ``margin`` in token F1, ``values_margin`` in the mean score of value probes.
+    ``suites``: lm-eval's, with what may be lost of each."""
 
     margin: float
     panel: int
     new_tokens: int
+    values_margin: float = 0.1
+    suites: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +201,12 @@ class Release:
     """What a release needs: ``pass``, or ``not_worse`` (an inconclusive verdict whose panel held).
 
     ``deploy`` names what will serve it; some of them refuse adapters with embeddings of their own.
+    ``failures``: the part of a step's rows that may be lost to answers missing or unreadable.
     """
 
     accept: Literal["pass", "not_worse"]
     deploy: tuple[Literal["transformers", "vllm", "gguf_lora"], ...] = ()
+    failures: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipelines.examined import ChoiceResult as ChoiceResult
+from pipelines.examined import ChoiceScore as ChoiceScore
 from pipelines.examined import Evaluation as Evaluation
 from pipelines.examined import ExamItem as ExamItem
 from pipelines.examined import ItemResult as ItemResult
@@ -19,11 +21,21 @@ from pipelines.examined import LeafScore as LeafScore
 from pipelines.examined import LeafVerdict as LeafVerdict
 from pipelines.examined import Pooled as Pooled
 from pipelines.examined import Preference as Preference
+from pipelines.examined import Principle as Principle
 from pipelines.examined import Probe as Probe
 from pipelines.examined import ProbeResult as ProbeResult
 from pipelines.examined import Role as Role
 from pipelines.examined import Scores as Scores
+from pipelines.examined import SuiteScore as SuiteScore
+from pipelines.examined import SuiteVerdict as SuiteVerdict
 from pipelines.examined import Tally as Tally
+from pipelines.examined import ValueKind as ValueKind
+from pipelines.examined import ValueProbe as ValueProbe
+from pipelines.examined import ValueResult as ValueResult
+from pipelines.examined import Values as Values
+from pipelines.examined import ValueScore as ValueScore
+from pipelines.examined import ValuesFound as ValuesFound
+from pipelines.examined import ValueVerdict as ValueVerdict
 from pipelines.examined import Verdict as Verdict
 from pipelines.findings import Attribution as Attribution
 from pipelines.findings import Finding as Finding
@@ -187,6 +199,13 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceSample(Sample):
+    """An exam question with wrong choices beside its answer."""
+
+    wrong: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LeafData:
     """SHA-256 of a leaf's sorted rows, and of the exam questions that a teacher wrote ("": none)."""
 
@@ -276,8 +295,41 @@ class BaseModel:
 
 
 @dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where the rows of a release lie, for a target that keeps them in a repository of their own."""
+
+    repository: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeafChange:
+    """What became of a leaf since the release before."""
+
+    leaf: str
+    status: Status
+    previous_leaf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What the leaves of one kind brought: rows, and exam questions by people and by a teacher."""
+
+    kind: Kind
+    leaves: int
+    rows: int
+    exam_seeds: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights."""
+    """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights.
+
+    ``allowed``: the gates that were overruled, each with what it said; ``yanked``: the releases before
+    that nobody should use, each with the reason. Manifests of the first releases lack
+    these, ``data``, ``changes`` and ``composition``.
+    """
 
     release: str
     previous: str | None
@@ -295,6 +347,11 @@ class Manifest:
     licences: tuple[str, ...]
     demonstration: bool
     created: str
+    data: DataSource | None = None
+    changes: tuple[LeafChange, ...] = ()
+    composition: tuple[Taught, ...] = ()
+    allowed: Mapping[str, str] = field(default_factory=dict)
+    yanked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def known(self) -> set[str]:

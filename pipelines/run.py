@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -28,15 +29,16 @@ from pipelines.artifacts import (
     write_atomic,
 )
 from pipelines.backends import open_backend
-from pipelines.bundle import assemble, report_input
+from pipelines.bundle import assemble, report_input, tag_taxonomy
 from pipelines.culprits import search
 from pipelines.documents import Library, documents
-from pipelines.evaluate import Answerer, Judge, evaluate, read_evaluation
+from pipelines.evaluate import Judge, evaluate, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.evaluate.remembered import Remembered
+from pipelines.evaluate.suites import compare, version
 from pipelines.exam import asked, items
 from pipelines.export import SOURCES, sources
-from pipelines.gate import probes_of, refused, stale
+from pipelines.gate import probes_of, refused, stale, waived
 from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
@@ -51,21 +53,24 @@ from pipelines.records import (
     Message,
     Plan,
     Role,
+    SuiteScore,
     Waiting,
 )
-from pipelines.release.manifest import read_manifest
-from pipelines.report import html, markdown
+from pipelines.release.manifest import MANIFEST, read_manifest
+from pipelines.release.targets.checks import refuse_rolled_back
+from pipelines.report import write_report
 from pipelines.situation import (
     Options,
     Situation,
 )
 from pipelines.spending import watched
+from pipelines.students import adapter_files, student
 from pipelines.training import train
 
 TRAIN_VERSION = 2
-EVALUATE_VERSION = 2
-REPORT_VERSION = 2
-RELEASE_VERSION = 1
+EVALUATE_VERSION = 3
+REPORT_VERSION = 4
+RELEASE_VERSION = 2
 
 # By content hash: conversations, and what is kept of a leaf's data.
 Rows = dict[str, list[tuple[Message, ...]]]
@@ -147,6 +152,8 @@ def _do(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Sa
     if decided.action != "nothing":
         return _carry_out(options, now, recipe, decided, say)
     made = _made(options.runs, decided.previous)
+    if made is not None and decided.previous is not None:
+        tag_taxonomy(now, decided.previous, say)  # which a kill may have left out
     evaluation = read_evaluation(made / "evaluation")[0] if made else None
     return Outcome(decided, made, decided.previous, evaluation, True)
 
@@ -170,12 +177,17 @@ def _made(runs: Path, tag: str | None) -> Path | None:
 def _carry_out(
     options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say
 ) -> Outcome:
+    if options.until is None:
+        refuse_rolled_back(now.target, decided.input_digest)
+    if recipe.evaluate.suites and options.until not in ("generate", "train"):
+        version()  # where lm-eval is missing, that is told before hours are spent
     job = make_job(options, now, recipe, decided, say)
     directory = job.directory
     with said(directory):
         directory.mkdir(parents=True, exist_ok=True)
     with lock(directory / ".lock", f"the run {directory}"):
         started = time.monotonic()
+        job = replace(job, options=replace(options, today=_day(directory, options.today)))
         write_atomic(directory / "plan.json", pretty_json(decided))
         write_atomic(directory / "recipe.json", pretty_json(recipe))
         taught = {path: job.leaves[path] for path in decided.learn}
@@ -194,6 +206,14 @@ def _carry_out(
         if options.until is not None:
             return Outcome(decided, directory, None, evaluation, not refused(job, evaluation))
         return _release(job, evaluation, data)
+
+
+def _day(directory: Path, today: date) -> date:
+    """The day that dates the release of a run: the one on which the run began, however long it takes."""
+    place = directory / "day"
+    if not place.is_file():
+        write_atomic(place, f"{today.isoformat()}\n".encode())
+    return date.fromisoformat(place.read_text(encoding="utf-8").strip())
 
 
 def _generate(job: Job) -> Data:
@@ -272,6 +292,7 @@ def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
         "weights": output_digest(job.weights),
         "previous": job.plan.previous or "",
         "probes": digest(probes),
+        "values": digest(job.now.values),
     }
     if finished(place, inputs, EVALUATE_VERSION):
         job.say("evaluate: finished before")
@@ -280,8 +301,22 @@ def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
         stage(place, inputs=inputs, version=EVALUATE_VERSION, section=job.recipe.evaluate) as out,
         _judging(job) as judging,
     ):
-        job.say(f"evaluate: {len(exam)} exam questions, asked of base, previous release, candidate")
-        return evaluate(exam, _students(job), job.recipe.evaluate, out, probes, judging)
+        values, settings = job.now.values, job.recipe.evaluate
+        asked = f"{len(exam)} exam questions and {len(values.probes)} value probes"
+        job.say(f"evaluate: {asked}, asked of base, previous release, candidate")
+        students = _students(job)
+        suites = _suites(job, students)
+        return evaluate(exam, students, settings, out, probes, judging, values, suites)
+
+
+def _suites(job: Job, students: Mapping[str, Remembered]) -> list[SuiteScore]:
+    """The recipe's public suites, sat by what users have and by what this run made."""
+    found = []
+    for suite, margin in job.recipe.evaluate.suites.items():
+        job.say(f"evaluate: the suite {suite}, through lm-eval")
+        before, now = students["previous"].graded(suite), students["candidate"].graded(suite)
+        found.append(compare(before, now, margin))
+    return found
 
 
 @contextlib.contextmanager
@@ -294,41 +329,23 @@ def _judging(job: Job) -> Iterator[Judge | None]:
         yield Judge(job.recipe.judge, open_backend(job.recipe.judge), store)
 
 
-def _students(job: Job) -> dict[str, Answerer]:
+def _students(job: Job) -> dict[str, Remembered]:
     """The bare base, what users had, and what this run made; one object where they are the same."""
-
-    def student(base: Path, revision: str, adapter: Path | None, files: object) -> Answerer:
-        settings = job.recipe.evaluate.new_tokens, job.recipe.threads, job.recipe.hardware
-
-        def load() -> Answerer:
-            from pipelines.backends.local import Student
-
-            return Student(base, adapter, *settings)
-
-        asked_as = [job.recipe.evaluate.new_tokens, job.recipe.hardware.essence]
-        key = digest([revision, files, asked_as])
-        return Remembered(key, job.options.cache / "answers", load)
-
-    revision = job.base_model.revision
-    base = student(job.base, revision, None, {})
+    cache, home = job.options.cache, (job.base, job.base_model.revision)
     made = job.directory / "adapter"
-    candidate = base
+    candidate = base = student(job.recipe, cache, home, None, {})
     if (made / "adapter_config.json").is_file():
         files = {path: file.sha256 for path, file in tree_digests(made).items()}
-        candidate = student(job.base, revision, made, files)
+        candidate = student(job.recipe, cache, home, made, files)
     before = job.now.previous
     if before is None:
         return {"base": base, "previous": base, "candidate": candidate}
     # A rebuild from nothing has another base than the release that it is compared with.
-    home, adapter = job.base_of(before.base_model), job.adapter_of(before.release)
-    if home == job.base and adapter is None:
+    old, adapter = job.base_of(before.base_model), job.adapter_of(before.release)
+    if old == job.base and adapter is None:
         return {"base": base, "previous": base, "candidate": candidate}
-    files = {
-        path.removeprefix("adapter/"): file.sha256
-        for path, file in before.files.items()
-        if path.startswith("adapter/")
-    }
-    previous = student(home, before.base_model.revision, adapter, files)
+    had = (old, before.base_model.revision)
+    previous = student(job.recipe, cache, had, adapter, adapter_files(before))
     return {"base": base, "previous": previous, "candidate": candidate}
 
 
@@ -342,8 +359,7 @@ def _report(job: Job, evaluation: Evaluation, new: Rows, seconds: float) -> None
         return
     told = report_input(job, evaluation, {h: len(rows) for h, rows in new.items()}, seconds)
     with stage(place, inputs=inputs, version=REPORT_VERSION) as out:
-        (out / "report.md").write_text(markdown(told), encoding="utf-8")
-        (out / "report.html").write_text(html(told), encoding="utf-8")
+        write_report(told, out)
     job.say(f"report: {place / 'report.html'}")
 
 
@@ -358,11 +374,13 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
         "evaluation": output_digest(job.directory / "evaluation"),
         "commit": job.now.commit,
         "previous": job.plan.previous or "",
+        "allowed": digest(waived(job, evaluation)),
+        "target": job.options.target,
     }
     if not finished(place, inputs, RELEASE_VERSION):
         with stage(place, inputs=inputs, version=RELEASE_VERSION) as out:
             assemble(job, evaluation, data, out)
-    manifest = read_manifest((place / "manifest.json").read_bytes(), str(place))
+    manifest = read_manifest((place / MANIFEST).read_bytes(), str(place))
     target = job.now.target
     if job.plan.action == "bootstrap":
         target.put_base(manifest.base_model.revision, job.directory / "base")
@@ -373,4 +391,5 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
             target.put_blob(job.asked_bytes(content_hash, made.asked_hash))
     tag = target.publish(place, manifest)
     job.say(f"release: {tag} in {job.options.target}")
+    tag_taxonomy(job.now, tag, job.say)
     return Outcome(job.plan, job.directory, tag, evaluation, True)

@@ -39,6 +39,8 @@ _SINGULAR = {
     "patterns": "pattern",
     "licences": "licence",
     "steps": "step",
+    "principles": "principle",
+    "probes": "probe",
 }
 
 

@@ -22,12 +22,15 @@ from pipelines.git import Repository, open_repository
 from pipelines.leaves import leaf_from_json, read_leaves
 from pipelines.plan import Past, branch_wanted
 from pipelines.policy import Policy
-from pipelines.records import ChangeSet, ExamSplit, Leaf, Manifest, Tree
+from pipelines.records import ChangeSet, ExamSplit, Leaf, Manifest, Tree, Values
 from pipelines.release.manifest import leaf_file, lineage
 from pipelines.release.targets import Target, open_target
+from pipelines.values import united, values_of
 from pipelines.vetoes import Vetoes
 
 Until = Literal["generate", "train", "evaluate", "report"]
+# The gates that a person may overrule; the others would be lies in the report.
+ALLOWABLE = ("verdict", "failures", "licences")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,9 @@ class Options:
 
     ``policy`` is graft.yaml's: where documents may be fetched from. ``vetoes`` are rows that may not
     be taught. ``until`` is the last stage to be done; None does them all, and releases. ``head`` is the
-    commit whose leaves are read, None the one that is checked out: all else is the work tree's.
-    ``search``: how many runs more may go into finding leaves that made the model worse. ``today`` dates
-    what is released.
+    commit whose leaves are read, None the one that is checked out: all else is the work tree's. ``search``:
+    how many runs more may go into finding leaves that made the model worse. ``allow`` names gates that
+    shall not stand against a release, which its manifest tells. ``today`` dates it.
     """
 
     taxonomy: Path
@@ -50,6 +53,7 @@ class Options:
     policy: Policy = field(default_factory=Policy)
     until: Until | None = None
     vetoes: Vetoes = field(default_factory=Vetoes)
+    allow: frozenset[str] = frozenset()
     head: str | None = None
     search: int = 0
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
@@ -57,7 +61,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """``leaves`` are those of ``commit``; ``own`` what the branch changed since its merge base."""
+    """``leaves`` are those of ``commit``; ``own`` what the branch changed since its merge base.
+
+    ``values`` decide as the tip of the branch's base has them: not as it did when the branch left it.
+    """
 
     repository: Repository
     prefix: str
@@ -67,6 +74,7 @@ class Situation:
     own: ChangeSet | None
     target: Target
     past: Past | None
+    values: Values = field(default_factory=Values)
 
     @property
     def previous(self) -> Manifest | None:
@@ -80,21 +88,22 @@ def look(options: Options) -> Situation:
     commit = repository.resolve(options.head or "HEAD")
     tree = repository.tree(commit, prefix)
     leaves = readable(tree)
-    own = None
+    own, values = None, readable_values(tree)
     if options.base is not None:
+        values = united(readable_values(repository.tree(options.base, prefix)), values)
         fork = repository.merge_base(options.base, commit)
         sides = differing(repository.tree(fork, prefix), tree)
         for problem in sides.problems:
             raise _stopped(problem.error)
         own = sides.changes(fork, commit)
-    target = open_target(options.target)
+    target = open_target(options.target, options.cache)
     head = target.head()
     past = None
     if head is not None:
         chain = lineage(target, head)
         withdrawn = frozenset(stone.content_hash for stone in target.tombstones())
         past = Past(chain[0], chain, withdrawn, vetoed(target, chain, options.vetoes))
-    return Situation(repository, prefix, commit, tree, leaves, own, target, past)
+    return Situation(repository, prefix, commit, tree, leaves, own, target, past, values)
 
 
 def vetoed(target: Target, chain: Sequence[Manifest], vetoes: Vetoes) -> frozenset[str]:
@@ -116,7 +125,8 @@ def vetoed(target: Target, chain: Sequence[Manifest], vetoes: Vetoes) -> frozens
     return frozenset(
         content_hash
         for content_hash, data_hash in rows.items()
-        if not vetoes.by_row.keys().isdisjoint(row_ids(target.read_blob(data_hash)))
+        if target.has_blob(data_hash)  # rows of withdrawn content are gone
+        and not vetoes.by_row.keys().isdisjoint(row_ids(target.read_blob(data_hash)))
     )
 
 
@@ -124,6 +134,14 @@ def readable(tree: Tree) -> dict[str, Leaf]:
     """All leaves of a tree; one that cannot be read stops with its sentence and what to run."""
     try:
         return read_leaves(tree)
+    except LeafError as error:
+        raise _stopped(error) from error
+
+
+def readable_values(tree: Tree) -> Values:
+    """The values of a tree; a file that cannot be used stops as a leaf does."""
+    try:
+        return values_of(tree)
     except LeafError as error:
         raise _stopped(error) from error
 

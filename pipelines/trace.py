@@ -107,8 +107,35 @@ def trace_leaf(path: str, places: Places) -> Json:
             }
         )
     if not contents:
+        gone = [stone for stone in places.target.tombstones() if stone.leaf == path]
+        if gone:
+            raise GraftError(
+                f"The leaf {path} is withdrawn, and its rows are gone: {gone[0].reason}"
+            )
         raise GraftError(f"No run in {places.runs} and no release holds rows of the leaf {path}.")
-    return {"leaf": path, "contents": contents}
+    return {"leaf": path, "since": since(places.target, path), "contents": contents}
+
+
+def since(target: Target, path: str) -> Json:
+    """Since which release the leaf is in the model without a break, and since which as it is now.
+
+    Both None where the last release does not hold it. A leaf that was renamed is the same leaf.
+    """
+    leaf = content = None
+    tag, held = target.head(), None
+    while tag is not None and tag in target.tags():
+        manifest = target.manifest(tag)
+        entry = manifest.leaves.get(path)
+        if entry is None and held is not None and held in manifest.known:
+            path = next(p for p, one in manifest.leaves.items() if one.content_hash == held)
+            entry = manifest.leaves[path]
+        if entry is None:
+            break
+        if leaf is None or (content == leaf and entry.content_hash == held):
+            content = tag
+        leaf, held = tag, entry.content_hash
+        tag = manifest.previous
+    return {"leaf": leaf, "content": content}
 
 
 # --- who holds rows --------------------------------------------------------------------------
@@ -122,6 +149,8 @@ def _everything(places: Places, leaf: str | None) -> Iterator[Held]:
         for path, entry in manifest.leaves.items():
             if leaf is not None and path != leaf:
                 continue
+            if not places.target.has_blob(entry.data_hash):
+                continue  # withdrawn: its rows are gone
             key = (entry.content_hash, entry.data_hash)
             if key not in found:
                 data = places.target.read_blob(entry.data_hash)

@@ -17,6 +17,7 @@ from tests.support.flow import (
     COLOUR,
     FERRY,
     KEEPER,
+    LEAVES,
     MILL,
     ROOT,
     TOWER,
@@ -205,9 +206,17 @@ def test_log_lists_releases_newest_first(graft: Graft, site: Site, grown: Site) 
     first, second = grown.target.tags()
     code, out, _ = graft("log")
     assert code == EXIT_OK
-    assert out.splitlines() == [
-        f"{second}  6 leaves  INCONCLUSIVE  continues {first}",
+    lines = out.splitlines()
+    assert lines[:2] == [
+        f"{second}  6 leaves  INCONCLUSIVE  continues {first}  (what users have)",
+        f"  added: {TOWER}",
+    ]
+    assert re.fullmatch(
+        r"  token F1: changed leaves \d\.\d\d → \d\.\d\d, panel \d\.\d\d → \d\.\d\d", lines[2]
+    )
+    assert lines[3:5] == [
         f"{first}  5 leaves  INCONCLUSIVE  continues nothing",
+        f"  added: {', '.join(sorted(LEAVES))}",
     ]
     empty = graft("log", "--target", f"folder:{site.path / 'elsewhere'}")
     assert empty == (EXIT_OK, "There is no release yet.\n", "")
@@ -232,7 +241,7 @@ def test_verify_finds_what_was_changed_since(graft: Graft, grown: Site) -> None:
 def test_withdrawing_what_no_release_holds(graft: Graft, site: Site, grown: Site) -> None:
     words = ("release", "withdraw", "knowledge/nowhere")
     said = graft(*grown.words(*words))
-    assert_one_sentence(said, EXIT_FINDINGS, "does not hold the leaf knowledge/nowhere")
+    assert_one_sentence(said, EXIT_FINDINGS, "No release holds the leaf knowledge/nowhere")
     os.chdir(site.path)
     assert_one_sentence(graft(*site.words("release", "withdraw", MILL)), EXIT_FINDINGS, MILL)
     assert not (site.path / "releases").exists()

@@ -170,3 +170,26 @@ def test_a_merge_credits_those_who_wrote_not_who_merged(repo: Repo) -> None:
     repo.checkout("main").write("c", "1").commit("three")
     repo.git("merge", "--quiet", "--no-ff", "topic", author="Merger <m@example.org>")
     assert open_repository(repo.path).contributors("main", ["t"]) == ("Writer",)
+
+
+def test_an_annotated_tag_is_the_same_object_everywhere_and_never_moves(
+    repo: Repo, tmp_path: Path
+) -> None:
+    first = repo.write("a", "1").commit("one")
+    second = repo.write("a", "2").commit("two")
+    repo.git("clone", "--quiet", "--no-tags", ".", str(tmp_path / "clone"))
+    clone = Repo(tmp_path / "clone")
+    new = f"tag model/v1 on {first[:12]}"
+    for one, told in ((repo, new), (clone, new), (repo, "")):
+        opened = open_repository(one.path)
+        assert opened.annotate("model/v1", first, "Release v1\n", 86400) == told
+    assert repo.git("rev-parse", "model/v1") == clone.git("rev-parse", "model/v1")
+    told = repo.git("tag", "-l", "--format=%(contents:subject) %(taggername)")
+    assert told.strip() == "Release v1 Graft"
+    opened = open_repository(repo.path)
+    for commit, message in ((second, "Release v1\n"), (first, "Another\n")):
+        assert "is left where it is" in opened.annotate("model/v1", commit, message, 86400)
+    for unknown in ("c" * 40, "no commit"):
+        assert "is not in" in opened.annotate("model/v2", unknown, "Release v2\n", 86400)
+    assert repo.git("rev-parse", "model/v1^{commit}").strip() == first
+    assert repo.git("tag", "-l").split() == ["model/v1"]

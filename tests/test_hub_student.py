@@ -15,59 +15,55 @@ from transformers import AutoModelForCausalLM
 from pipelines.errors import BackendError, TrainError
 from pipelines.release.verify import verify
 from tests.support.flow import LEAVES, TOWER, Site, add_tower, new_site, run_directory
-from tests.support.hub_files import HubFiles, hub_files
+from tests.support.hub import Hub, hub, used
 from tests.support.tiny_model import tiny_model
 
-NAME, REVISION = "someone/tiny-chat", "0123456789abcdef0123456789abcdef01234567"
-ON_HUB = {"id": NAME, "revision": REVISION, "positions": 128}
+NAME = "someone/tiny-chat"
 
 
 @pytest.fixture
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubFiles]:
+def stand_in(tmp_path: Path) -> Iterator[Hub]:
+    with hub(tmp_path / "hub") as found:
+        yield found
+
+
+@pytest.fixture
+def revision(stand_in: Hub, tmp_path_factory: pytest.TempPathFactory) -> str:
     place = tiny_model(tmp_path_factory.getbasetemp())
     files = {
-        (NAME, REVISION, path.name): path.read_bytes()
+        path.name: path.read_bytes()
         for path in place.iterdir()
         if path.name not in ("training.json", "training.jsonl")
     }
-    files[(NAME, REVISION, "pytorch_model.bin")] = b"never to be fetched"
-    with hub_files({}, files) as stand_in:
-        yield stand_in
+    files["pytorch_model.bin"] = b"never to be fetched"
+    return stand_in.seed(f"models/{NAME}", files)
 
 
 @pytest.fixture
-def site(tmp_path: Path, hub: HubFiles, monkeypatch: pytest.MonkeyPatch) -> Site:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-    monkeypatch.setattr(
-        constants,
-        "HUGGINGFACE_CO_URL_TEMPLATE",
-        hub.url + "/{repo_id}/resolve/{revision}/{filename}",
-    )
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
-    monkeypatch.setenv("HF_ENDPOINT", hub.url)
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+def site(tmp_path: Path, stand_in: Hub, revision: str, monkeypatch: pytest.MonkeyPatch) -> Site:
+    used(stand_in, monkeypatch, tmp_path / "home")
     found = new_site(tmp_path / "site")
     recipe = yaml.safe_load(found.recipe.read_text())
     del recipe["bootstrap"]
-    recipe["student"] = ON_HUB
+    recipe["student"] = {"id": NAME, "revision": revision, "positions": 128}
     recipe["train"] |= {"train_embeddings": False, "schedule": "cosine"}
     recipe["release"]["deploy"] = ["vllm"]
     found.recipe.write_text(yaml.safe_dump(recipe))
     return found
 
 
-def test_from_the_first_release_to_the_next(site: Site, hub: HubFiles, tmp_path: Path) -> None:
+def test_from_the_first_release_to_the_next(
+    site: Site, stand_in: Hub, revision: str, tmp_path: Path
+) -> None:
     first = site.run()
     assert (first.plan.action, first.plan.continues) == ("start", None)
     manifest = site.head()
-    assert (manifest.base_model.id, manifest.base_model.revision) == (NAME, REVISION)
+    assert (manifest.base_model.id, manifest.base_model.revision) == (NAME, revision)
     assert sorted(manifest.leaves) == sorted(LEAVES)
-    assert not [path for _, path in hub.asked if path.endswith(".bin")]
+    assert not [path for _, path in stand_in.asked if path.endswith(".bin")]
     release = site.target.directory(manifest.release)
     config = json.loads((release / "adapter" / "adapter_config.json").read_bytes())
-    assert (config["base_model_name_or_path"], config["revision"]) == (NAME, REVISION)
+    assert (config["base_model_name_or_path"], config["revision"]) == (NAME, revision)
     assert not config["modules_to_save"]
     assert verify(site.target, manifest.release) == []
 
@@ -107,10 +103,11 @@ def test_a_model_that_is_not_there_is_one_sentence(site: Site) -> None:
         site.run()
 
 
-def test_a_fetched_model_is_used_without_the_hub(site: Site, hub: HubFiles, tmp_path: Path) -> None:
+def test_a_fetched_model_is_used_without_the_hub(site: Site, stand_in: Hub) -> None:
     site.run()
-    asked = len(hub.asked)
+    asked = len(stand_in.asked)
     shutil.rmtree(run_directory(site))
     shutil.rmtree(site.path / "releases")
     site.run()
-    assert not [path for method, path in hub.asked[asked:] if method == "GET" and "resolve" in path]
+    later = stand_in.asked[asked:]
+    assert not [path for method, path in later if method == "GET" and "resolve" in path]

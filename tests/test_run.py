@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from pipelines.artifacts import file_digest
 from pipelines.errors import GraftError
 from pipelines.leaves import WorkTree, read_leaf
 from pipelines.policy import DocumentPolicy, Policy
@@ -158,6 +160,32 @@ def test_a_leaf_added_on_a_branch_is_trained_and_released(grown: Site) -> None:
     assert replayed == {old.leaves[leaf].content_hash for leaf in LEAVES}
     assert_sound(grown, releases=2)
     assert_nothing_to_do(grown, "main")
+
+
+def test_the_commit_that_was_released_is_tagged_once(grown: Site) -> None:
+    tags = grown.target.tags()
+    made = {tag: grown.repo.git("rev-parse", f"model/{tag}") for tag in tags}
+    for tag in tags:
+        manifest = file_digest(grown.target.directory(tag) / "manifest.json")
+        message = grown.repo.git("tag", "-l", "--format=%(contents)", f"model/{tag}")
+        assert f"manifest.json: sha256:{manifest.sha256}" in message
+        commit = grown.repo.git("rev-parse", f"model/{tag}^{{commit}}")
+        assert commit == grown.target.manifest(tag).taxonomy_commit
+    grown.repo.git("tag", "-d", f"model/{tags[1]}")  # as a kill leaves it, right before the tag
+    assert grown.run("main").plan.action == "nothing"
+    assert {tag: grown.repo.git("rev-parse", f"model/{tag}") for tag in tags} == made
+
+
+def test_a_release_is_dated_by_the_day_on_which_its_run_began(zero: Site) -> None:
+    zero.repo.branch("tower")
+    add_tower(zero.taxonomy)
+    zero.repo.commit("A leaf about a tower")
+    began = replace(zero.options("main"), today=date(2041, 1, 1), until="train")
+    run(began, zero.said.append)
+    ended = run(replace(began, today=date(2041, 1, 3), until=None), zero.said.append)
+    assert ended.release == "v2041.01.01"
+    assert zero.head().created == "2041-01-01"
+    assert [(change.leaf, change.status) for change in zero.head().changes] == [(TOWER, "added")]
 
 
 def test_the_adapter_of_a_release_loads_without_graft(grown: Site) -> None:
@@ -392,9 +420,20 @@ def test_a_verdict_that_is_not_accepted_gives_no_release(zero: Site) -> None:
     again = zero.run("main")
     assert (again.accepted, again.release) == (False, None)
     assert not zero.trained
+    (zero.path / "repo" / "graft.yaml").write_text("licences: [MIT]\n")
+    not_ours = zero.graft("run", "--base", "main", "--allow", "verdict")
+    assert "release: none: the licence 'CC-BY-SA-4.0' of " in not_ours.stderr
+    (zero.path / "repo" / "graft.yaml").unlink()
     # What was refused on the branch is no news of the release that stands.
     zero.repo.checkout("main")
     assert zero.run().evaluation is None
+    zero.repo.checkout("tower")
+    done = zero.graft("run", "--base", "main", "--allow", "verdict")
+    assert done.returncode == 0, done.stderr
+    assert zero.head().allowed == {"verdict": "the verdict is INCONCLUSIVE"}
+    card = (zero.target.directory(zero.head().release) / "README.md").read_text("utf-8")
+    assert "The gate “verdict” was overruled by hand: the verdict is INCONCLUSIVE." in card
+    assert_sound(zero, releases=2)
 
 
 def test_the_verdict_of_another_release_is_not_shown(zero: Site, made_grown: Site) -> None:

@@ -6,18 +6,30 @@ no code from a model directory is run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DynamicCache,
+    StoppingCriteriaList,
+    TextIteratorStreamer,
+)
 from transformers.utils import logging as transformers_logging
 
 from pipelines.errors import BackendError
 from pipelines.recipe import Hardware
+from pipelines.records import Message
 
-_BATCH = 128
+BATCH = 128
+_CROWDED = 0.9  # of a batch's rows that still go on: above it the others are not worth copying for
+_TIE = 1e-4  # nats a byte: what two choices differ by at least; float32 rounds far below it
 
 
 class Student:
@@ -30,59 +42,244 @@ class Student:
         new_tokens: int,
         threads: int,
         hardware: Hardware | None = None,
+        batch: int = BATCH,
     ) -> None:
         hardware = hardware or Hardware()
         device = device_of(hardware.device)
         torch.set_num_threads(threads)
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        self.new_tokens = new_tokens
+        self.new_tokens, self.batch = new_tokens, batch
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
             model = AutoModelForCausalLM.from_pretrained(
                 base, dtype=weight_dtype(hardware.dtype, device), use_safetensors=True
             )
             if adapter is not None:
-                model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+                with (
+                    warnings.catch_warnings()
+                ):  # peft 0.21 reads a name that transformers deprecates
+                    warnings.simplefilter("ignore", FutureWarning)
+                    model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
         except (OSError, ValueError) as error:
             raise BackendError(f"The student in {base} cannot be loaded: {error}.") from error
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.model = model.to(device).train(False)  # type: ignore[arg-type]
+        ends = self.model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        self._ends = frozenset([*ends, self.tokenizer.eos_token_id]) - {None}
 
     def answers(self, prompts: Sequence[str]) -> list[str]:
         """One greedy answer for each prompt, in order; batches hold prompts of like length."""
         found = [""] * len(prompts)
         order = sorted(range(len(prompts)), key=lambda place: (len(prompts[place]), place))
-        for start in range(0, len(order), _BATCH):
-            places = order[start : start + _BATCH]
+        for start in range(0, len(order), self.batch):
+            places = order[start : start + self.batch]
             for place, text in zip(places, self._batch([prompts[p] for p in places]), strict=True):
                 found[place] = text
         return found
 
-    def _batch(self, prompts: Sequence[str]) -> list[str]:
-        texts = [
-            self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-            )
-            for prompt in prompts
+    @property
+    def window(self) -> int:
+        """The tokens that question and answer may have together; 0 where the model does not say."""
+        return int(getattr(self.model.config, "max_position_embeddings", 0) or 0)
+
+    def tokens(self, talk: Sequence[Message]) -> int:
+        """How long a conversation is as the model reads it."""
+        return len(self._read(talk)["input_ids"][0])
+
+    @contextmanager
+    def answering(self, talk: Sequence[Message], most: int) -> Iterator[Iterator[str]]:
+        """The pieces of a greedy answer of at most ``most`` tokens, while it is being written.
+
+        Whoever leaves the block stops it: the model is at rest then.
+        """
+        stopped, failed = threading.Event(), list[Exception]()
+        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        thread = threading.Thread(
+            target=self._write, args=(self._read(talk), most, streamer, stopped, failed)
+        )
+
+        def pieces() -> Iterator[str]:
+            yield from streamer
+            if failed:
+                raise BackendError(f"The model could not answer: {failed[0]}") from failed[0]
+
+        thread.start()
+        try:
+            yield pieces()
+        finally:
+            stopped.set()
+            thread.join()
+
+    def _write(
+        self,
+        read: dict[str, torch.Tensor],
+        most: int,
+        streamer: TextIteratorStreamer,
+        stopped: threading.Event,
+        failed: list[Exception],
+    ) -> None:
+        def enough(ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
+            return torch.full((len(ids),), stopped.is_set(), device=ids.device)
+
+        try:
+            with torch.inference_mode():
+                self.model.generate(
+                    **read,
+                    max_new_tokens=most,
+                    do_sample=False,
+                    pad_token_id=self.tokenizer.pad_token_id,
+                    streamer=streamer,
+                    stopping_criteria=StoppingCriteriaList([enough]),
+                )
+        except Exception as error:
+            failed.append(error)
+        finally:
+            streamer.end()  # type: ignore[no-untyped-call]
+
+    def _read(self, talk: Sequence[Message]) -> dict[str, torch.Tensor]:
+        text = self.tokenizer.apply_chat_template(
+            [{"role": turn.role, "content": turn.content} for turn in talk],
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        read = self.tokenizer(
+            text, return_tensors="pt", add_special_tokens=False, return_token_type_ids=False
+        )
+        return dict(read.to(self.model.device))
+
+    def choose(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[int]:
+        """For each prompt the place of the likeliest of its choices.
+
+        Each choice is read as the whole answer to the prompt, its end included, as the chat template
+        writes it; its log-likelihood is divided by its bytes, or long choices would never win. Bytes and
+        not tokens, so that a choice which this tokenizer happens to cut finely is not favoured. Choices
+        as likely as each other but for rounding are a tie, which the first of them wins.
+        """
+        rows = [
+            (row, self._choice(prompt, choice))
+            for row, (prompt, choices) in enumerate(asked)
+            for choice in choices
         ]
+        found: list[list[float]] = [[0.0] * len(choices) for _, choices in asked]
+        likely = self._likelihoods([ids for _, ids in rows])
+        taken = iter(likely)
+        for at, (_, choices) in enumerate(asked):
+            found[at] = [next(taken) / max(1, len(choice.encode())) for choice in choices]
+        return [_first_of_best(values) for values in found]
+
+    def _choice(self, prompt: str, choice: str) -> tuple[list[int], list[int]]:
+        """The tokens of a prompt, and of a choice with what ends a turn."""
+        before = self._asked(prompt)
+        turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": choice}]
+        whole = str(self.tokenizer.apply_chat_template(turns, tokenize=False))
+        after = whole[len(before) :] if whole.startswith(before + choice) else choice
+        ids = self._ids(after)
+        special = set(self.tokenizer.all_special_ids)
+        end = next((at for at, token in enumerate(ids) if token in special), None)
+        ids = [*ids, self.tokenizer.eos_token_id] if end is None else ids[: end + 1]
+        return self._ids(before), ids
+
+    def _likelihoods(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+        """The log-likelihood of each second part after its first, in order."""
+        found = [0.0] * len(rows)
+        order = sorted(range(len(rows)), key=lambda place: (sum(map(len, rows[place])), place))
+        for start in range(0, len(order), self.batch):
+            places = order[start : start + self.batch]
+            given = self._likelihoods_of([rows[place] for place in places])
+            for place, likely in zip(places, given, strict=True):
+                found[place] = likely
+        return found
+
+    def _likelihoods_of(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+        """Of one batch, padded on the left, so that only the logits of the ends are computed."""
+        longest = max(len(before) + len(after) for before, after in rows)
+        kept = max(len(after) for _, after in rows)
+        pad = self.tokenizer.pad_token_id
+        padded = [[pad] * (longest - len(b) - len(a)) + b + a for b, a in rows]
+        ids = torch.tensor(padded, device=self.model.device)
+        places = torch.arange(longest, device=self.model.device)
+        first = torch.tensor([longest - len(b) - len(a) for b, a in rows], device=places.device)
+        mask = places[None, :] >= first[:, None]
+        with torch.inference_mode():
+            logits = self.model(
+                input_ids=ids,
+                attention_mask=mask.long(),
+                position_ids=(places[None, :] - first[:, None]).clamp(min=0),
+                logits_to_keep=kept + 1,
+                use_cache=False,
+            ).logits
+            scores = torch.log_softmax(logits[:, :-1].float(), dim=-1)
+            of_token = scores.gather(-1, ids[:, -kept:, None])[:, :, 0].double()
+        return [
+            float(row[kept - len(after) :].sum())
+            for row, (_, after) in zip(of_token.cpu(), rows, strict=True)
+        ]
+
+    def _asked(self, prompt: str) -> str:
+        """A prompt as the chat template writes it, up to where the answer begins."""
+        turns = [{"role": "user", "content": prompt}]
+        return str(
+            self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        )
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _batch(self, prompts: Sequence[str]) -> list[str]:
+        """Greedy and nothing else: no penalty that the model's own settings may name is applied."""
         batch = self.tokenizer(
-            texts,
+            [self._asked(prompt) for prompt in prompts],
             return_tensors="pt",
             padding=True,
             add_special_tokens=False,
             return_token_type_ids=False,
         ).to(self.model.device)
         with torch.inference_mode():
-            output = self.model.generate(
-                **batch,
-                max_new_tokens=self.new_tokens,
-                do_sample=False,
-                pad_token_id=self.tokenizer.pad_token_id,
-            )
-        answers = output[:, batch["input_ids"].shape[1] :]
-        decoded = self.tokenizer.batch_decode(answers, skip_special_tokens=True)
+            found = self._greedy(batch["input_ids"], batch["attention_mask"])
+        decoded = self.tokenizer.batch_decode(found, skip_special_tokens=True)
         return [text.strip() for text in decoded]
+
+    def _greedy(self, ids: torch.Tensor, mask: torch.Tensor) -> list[list[int]]:
+        """The tokens of each answer; rows that have ended leave the batch, the longest would hold all."""
+        found: list[list[int]] = [[] for _ in ids]
+        rows = list(range(len(ids)))  # of ``found``, by place in the batch; -1 has ended
+        cache = DynamicCache(config=self.model.config)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        for _ in range(self.new_tokens):
+            logits = self.model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits
+            said = logits[:, -1].argmax(-1)
+            for place, token in enumerate(said.tolist()):
+                if token in self._ends:
+                    rows[place] = -1
+                elif rows[place] >= 0:
+                    found[rows[place]].append(token)
+            going = [place for place, row in enumerate(rows) if row >= 0]
+            if not going:
+                break
+            positions = positions[:, -1:] + 1
+            if len(going) <= len(rows) * _CROWDED:
+                kept = torch.tensor(going, device=said.device)
+                cache.batch_select_indices(kept)
+                said, mask, positions = said[kept], mask[kept], positions[kept]
+                rows = [rows[place] for place in going]
+            ids = said[:, None]
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+        return found
+
+
+def _first_of_best(values: Sequence[float]) -> int:
+    """The first of the highest values; rounding differs with the company of a row in its batch."""
+    best = max(values)
+    return next(at for at, value in enumerate(values) if value >= best - _TIE)
 
 
 def weight_dtype(name: str, device: torch.device) -> torch.dtype:

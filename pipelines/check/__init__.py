@@ -41,6 +41,7 @@ from pipelines.check import (
     sibling_spelling,
     topic,
     unsupported_answer,
+    values,
     whitespace,
 )
 from pipelines.check.exceptions import excused, unneeded
@@ -50,11 +51,20 @@ from pipelines.check.policy import Policy as Policy
 from pipelines.check.policy import load_policy as load_policy
 from pipelines.check.readable import found_by_reader
 from pipelines.check.strays import strays_among
-from pipelines.check.subject import AcrossRule, Comparison, Mode, Rule, TreeRule, read_tree
+from pipelines.check.subject import (
+    AcrossRule,
+    Comparison,
+    FileRule,
+    Mode,
+    Rule,
+    TreeRule,
+    read_tree,
+)
 from pipelines.check.subject import CheckResult as CheckResult
 from pipelines.findings import Finding, Tree
 from pipelines.near.entries import LeafEntries
 from pipelines.work_tree import WorkTree
+from pipelines.yaml_source import MAX_FINDINGS
 
 RULES: dict[str, Rule] = {
     "file-name": file_name.RULE,
@@ -91,6 +101,7 @@ RULES: dict[str, Rule] = {
     "personal-data": personal_data.RULE,
     "offensive": offensive.RULE,
     "draft": draft.RULE,
+    "values": values.RULE,
     "near-duplicate": near_duplicates.RULE,
     "conflict": near_duplicates.CONFLICT,
 }
@@ -136,6 +147,9 @@ def check(
         for finding in guarded(rule_id, "", partial(rule.check, names, policy))
         if wanted is None or finding.rule == INTERNAL or _beside(finding.path, wanted)
     ]
+    for rule_id, rule in mode.rules.items():
+        if isinstance(rule, FileRule) and (wanted is None or wanted & {"", rule.file}):
+            findings += guarded(rule_id, rule.file, partial(rule.check, tree, policy), MAX_FINDINGS)
     strays = strays_among(tree, wanted or (), set(names.leaves))
     findings.extend(finding for stray in strays for finding in stray.findings(how.compat))
     outside = [stray.leaf for stray in strays if stray.there]

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from pipelines.check.policy import Policy
-from pipelines.check.subject import Mode, TreeRule, read_subject
+from pipelines.check.subject import FileRule, Mode, TreeRule, read_subject
 from pipelines.findings import Finding, Tree
 from pipelines.leaf_files import LEAF_FILE
 from pipelines.near.entries import LeafEntries
@@ -36,7 +36,7 @@ def check_leaf(
         yield _internal("reading", file, error)
         return
     for rule_id, rule in mode.rules.items():
-        if not isinstance(rule, TreeRule):
+        if not isinstance(rule, TreeRule | FileRule):
             run = partial(rule.check, subject, policy)
             yield from guarded(rule_id, file, run, MAX_FINDINGS)
 

@@ -1,8 +1,9 @@
 """What a rule looks at and what a check gives back.
 
 A rule is a function that yields findings: a ``LeafRule`` sees one leaf at a time, a ``TreeRule``
-the names of the whole tree. An ``AcrossRule`` yields what is to be compared between leaves. Paths in
-findings are from the taxonomy root; ``check`` puts the prefix before them and sorts them.
+the names of the whole tree, a ``FileRule`` one file that is no leaf's. An ``AcrossRule`` yields what is to
+be compared between leaves. Paths in findings are from the taxonomy root; ``check`` puts the prefix before
+them and sorts them.
 
 Most records here and in what a check imports are named tuples: to make the class of a frozen dataclass
 takes six times as long, and each start of ``graft check`` makes them all.
@@ -82,6 +83,14 @@ class TreeRule(NamedTuple):
     about: About | None = None
 
 
+class FileRule(NamedTuple):
+    """A rule about one file of the tree that is no leaf's: ``file``, which may be missing."""
+
+    check: Callable[[Tree, Policy], Iterable[Finding]]
+    file: str
+    about: About | None = None
+
+
 class AcrossRule(NamedTuple):
     """A rule that compares leaves: what it takes from each goes to the check's ``Comparison``."""
 
@@ -89,7 +98,7 @@ class AcrossRule(NamedTuple):
     about: About | None = None
 
 
-Rule = LeafRule | TreeRule | AcrossRule
+Rule = LeafRule | TreeRule | FileRule | AcrossRule
 
 
 class Comparison(Protocol):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pipelines.cli import (
+    chat,
     check,
     diff,
     doctor,
@@ -26,6 +27,7 @@ from pipelines.cli import (
     new,
     release,
     run,
+    serve,
     stages,
     status,
     store,
@@ -65,6 +67,8 @@ COMMANDS: dict[str, Command] = {
     "export": export,
     "store": store,
     "trace": trace,
+    "chat": chat,
+    "serve": serve,
     "doctor": doctor,
 }
 

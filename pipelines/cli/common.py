@@ -92,7 +92,10 @@ def prefix(root: Path) -> str:
 
 
 def target_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--target", help="where releases live (default: folder:releases/)")
+    parser.add_argument(
+        "--target",
+        help="where releases live: folder:PATH, hub:OWNER/NAME (default: folder:releases/)",
+    )
 
 
 def options(args: argparse.Namespace) -> Options:
@@ -110,11 +113,17 @@ def options(args: argparse.Namespace) -> Options:
         cache=cache(),
         policy=policy(root),
         vetoes=vetoes(root),
+        allow=frozenset(getattr(args, "allow", ())),
     )
 
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Contributed and generated text may hold what a terminal would obey: shown as it is written."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 def read_text(path: Path, missing: str) -> str:

@@ -39,7 +39,7 @@ def generating(args: argparse.Namespace, options: Options) -> None:
     table = [head + ["cost"] * priced + ["time"]]
     table += [_line(one.leaf, one, priced) for one in found]
     table.append(_line("total", total(found), priced))
-    print(_columns(table))
+    print(columns(table))
     print("An estimate: what later steps ask hangs on answers that are not there yet.")
 
 
@@ -97,7 +97,7 @@ def _print_json(job: Job, costs: Json) -> None:
     print(json.dumps({**plan, "waiting": waiting, **costs}, indent=2))
 
 
-def _columns(table: Sequence[Sequence[str]]) -> str:
+def columns(table: Sequence[Sequence[str]]) -> str:
     """The first column to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = []

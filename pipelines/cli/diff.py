@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipelines.cli.common import TARGET, say, target_option, taxonomy
+from pipelines.cli.common import TARGET, cache, say, target_option, taxonomy
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, GraftError, ReleaseError, UsageError
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _recorded(spec: str) -> Recorded:
             return None  # as most often: spare the import of what reads releases
         from pipelines.release.targets import open_target
 
-        target = open_target(spec)
+        target = open_target(spec, cache())
         with _said():
             tag = target.head()
             if tag is not None:

@@ -1,53 +1,114 @@
-"""``graft export``: the training rows of a release or a run, for other trainers."""
+"""``graft export``: a release for others: its training rows, or the model ready to be served."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from pipelines.cli.common import TARGET, say, target_option
+from pipelines.cli.common import TARGET, cache, say, target_option
 from pipelines.errors import EXIT_OK, GraftError, UsageError
 
-HELP = "write the training rows of a release or a run for other trainers"
-# The names of export.FORMATS, which is not imported for the sake of --help.
+HELP = "write a release for others: training rows for trainers, or --deploy for servers"
+# The names of export.FORMATS and deploy.KINDS, which are not imported for the sake of --help.
 FORMATS = ("messages", "instructlab", "openai", "trl")
+KINDS = (
+    "merged", "gguf-f16", "gguf-q8_0", "gguf-q4_k_m", "ollama", "vllm", "container", "kserve",
+    "modelcar",
+)  # fmt: skip
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        default="messages",
         help="how rows are written; docs/generation.md tells each (default: messages)",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--release", metavar="TAG", help="default: the last")
     which.add_argument("--run", type=Path, metavar="DIR", help="rows of this run: runs/… or runs/")
-    parser.add_argument("--system", metavar="TEXT", default="", help="a system turn for every row")
+    parser.add_argument("--system", metavar="TEXT", help="a system turn for every row")
+    parser.add_argument(
+        "--deploy",
+        metavar="KIND[,KIND…]",
+        type=_kinds,
+        help=f"the model instead of rows: {', '.join(KINDS)}; docs/deploy.md tells each",
+    )
+    parser.add_argument(
+        "--image", metavar="REF", help="where images of it will be pushed: REGISTRY/NAME"
+    )
+    parser.add_argument(
+        "--base-image",
+        metavar="REF|DIR",
+        help="what a ModelCar is laid on: an image, or an OCI layout (default: ubi-micro)",
+    )
+    parser.add_argument(
+        "--push", action="store_true", help="push the ModelCar to --image, tagged TAG-modelcar"
+    )
     target_option(parser)
     parser.add_argument(
-        "out", metavar="OUT", help="a file, or - ; with --format instructlab a folder"
+        "out",
+        metavar="OUT",
+        help="a file, or - ; with --format instructlab and --deploy a folder",
     )
 
 
 def command(args: argparse.Namespace) -> int:
+    return _deploy(args) if args.deploy else _rows(args)
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    """The kinds in ``text``, each once, in the order of ``KINDS``."""
+    asked = {word.strip().lower() for word in text.split(",") if word.strip()}
+    wrong = sorted(asked - set(KINDS))
+    if wrong or not asked:
+        known = ", ".join(KINDS)
+        raise argparse.ArgumentTypeError(f"{', '.join(wrong) or 'nothing'}: choose from {known}")
+    return tuple(kind for kind in KINDS if kind in asked)
+
+
+def _deploy(args: argparse.Namespace) -> int:
+    from pipelines.deploy import Order, deploy
+    from pipelines.release.targets import open_target
+
+    if args.format or args.system or args.run:
+        raise UsageError("--deploy writes no rows: leave --format, --system and --run out.")
+    if (args.base_image or args.push) and "modelcar" not in args.deploy:
+        raise UsageError("--base-image and --push belong to --deploy modelcar.")
+    if args.push and not args.image:
+        raise UsageError("--push needs --image REGISTRY/NAME.")
+    target = open_target(args.target or TARGET)
+    tag = args.release or target.head()
+    if tag is None:
+        raise GraftError("The target holds no release yet.")
+    order = Order(
+        args.deploy, Path(args.out), cache(), args.image or "", args.base_image or "", args.push
+    )
+    deploy(target, tag, order, say)
+    say(f"{tag} for {', '.join(args.deploy)} in {args.out}")
+    return EXIT_OK
+
+
+def _rows(args: argparse.Namespace) -> int:
     from pipelines.export import export, release_rows, run_rows
     from pipelines.release.targets import open_target
 
-    if args.format == "instructlab" and (args.out == "-" or Path(args.out).is_file()):
+    if args.image or args.base_image or args.push:
+        raise UsageError("--image, --base-image and --push belong to --deploy.")
+    form = args.format or "messages"
+    if form == "instructlab" and (args.out == "-" or Path(args.out).is_file()):
         raise UsageError(f"--format instructlab writes two files: {args.out} must be a folder.")
-    if args.format != "instructlab" and Path(args.out).is_dir():
+    if form != "instructlab" and Path(args.out).is_dir():
         raise UsageError(f"{args.out} is a folder; name a file in it.")
     if args.run is not None:
         directory = _run(args.run)
         rows, name = run_rows(directory), directory.name
     else:
-        target = open_target(args.target or TARGET)
+        target = open_target(args.target or TARGET, cache())
         tag = args.release or target.head()
         if tag is None:
             raise GraftError("The target holds no release yet; name a run with --run.")
         rows, name = release_rows(target, tag), tag
-    for place, count in sorted(export(rows, args.format, args.system, args.out, name).items()):
+    for place, count in sorted(export(rows, form, args.system or "", args.out, name).items()):
         say(f"{count} rows in {place}")
     return EXIT_OK
 

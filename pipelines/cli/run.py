@@ -18,8 +18,16 @@ if TYPE_CHECKING:
 HELP = "generate, train, evaluate, report and release what changed"
 
 
+# As situation.ALLOWABLE has them, which would bring Git with it.
+ALLOWABLE = ("verdict", "failures", "licences")
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     run_options(parser)
+    parser.add_argument(
+        "--allow", action="append", choices=ALLOWABLE, default=[],
+        help="release though this gate stands against it; the manifest and the card say so",
+    )  # fmt: skip
     parser.add_argument(
         "--search",
         type=int,

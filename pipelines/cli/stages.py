@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli import precheck
+from pipelines.cli import examine, precheck
 from pipelines.cli.common import options, read_text, say
 from pipelines.cli.costs import generating, training
 from pipelines.cli.run import print_plan, print_verdict, run_options, stop_cleanly
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pipelines.run import Outcome
     from pipelines.situation import Options, Until
 
-Show = Callable[["Outcome", Path], None]
+Show = Callable[["Outcome", Path, argparse.Namespace], None]
+FORMS = ("report.md", "summary.md", "report.html")  # what a folder of a report holds
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,20 @@ class Stage:
                 default="text",
                 help="how --plan tells the costs; JSON as in schema/costs.json (default: text)",
             )
+        if self.until == "report":
+            parser.add_argument(
+                "--from",
+                dest="source",
+                type=Path,
+                metavar="FILE",
+                help="print what this report.json says, whoever made it, and run nothing",
+            )
+            parser.add_argument(
+                "--form",
+                choices=FORMS,
+                default=FORMS[0],
+                help="the comment of a pull request, the summary of a job or the page (default: report.md)",
+            )
         if self.until == "evaluate":
             parser.add_argument(
                 "--precheck",
@@ -53,10 +68,14 @@ class Stage:
                 "--format",
                 choices=("text", "json"),
                 default="text",
-                help="how --precheck tells it (default: text)",
+                help="how --precheck, --model and --aa tell it (default: text)",
             )
+            examine.arguments(parser)
 
     def command(self, args: argparse.Namespace) -> int:
+        if getattr(args, "source", None) is not None:
+            _print_form(args.source, args.form)
+            return EXIT_OK
         stop_cleanly()
         from pipelines.prepare import plan
         from pipelines.run import run
@@ -65,6 +84,8 @@ class Stage:
         if getattr(args, "precheck", False):
             precheck.show(wanted, args.format)
             return EXIT_OK
+        if self.until == "evaluate" and examine.wanted(args):
+            return examine.show(wanted, args)
         if args.plan and self.costs is not None:
             self.costs(args, wanted)
             return EXIT_OK
@@ -74,29 +95,35 @@ class Stage:
             return EXIT_OK
         outcome = run(wanted, say)
         if outcome.directory is not None:
-            self.show(outcome, outcome.directory)
+            self.show(outcome, outcome.directory, args)
         if outcome.plan.action == "nothing":
             print(f"Nothing to do: {outcome.plan.reason}.")
         return EXIT_OK if outcome.accepted else EXIT_FINDINGS
 
 
-def _dataset(outcome: Outcome, run: Path) -> None:
+def _dataset(outcome: Outcome, run: Path, args: argparse.Namespace) -> None:
     print(f"dataset: {run / 'dataset'}")
 
 
-def _weights(outcome: Outcome, run: Path) -> None:
+def _weights(outcome: Outcome, run: Path, args: argparse.Namespace) -> None:
     print(f"weights: {run / ('base' if (run / 'base').is_dir() else 'adapter')}")
 
 
-def _verdict(outcome: Outcome, run: Path) -> None:
+def _verdict(outcome: Outcome, run: Path, args: argparse.Namespace) -> None:
     if outcome.evaluation is not None:
         print_verdict(outcome.evaluation)
     print(f"evaluation: {run / 'evaluation' / 'evaluation.json'}")
 
 
-def _page(outcome: Outcome, run: Path) -> None:
-    page = run / "report" / "report.md"
+def _page(outcome: Outcome, run: Path, args: argparse.Namespace) -> None:
+    page = run / "report" / args.form
     print(read_text(page, f"{page} is missing; delete {run} and run again."), end="")
+
+
+def _print_form(source: Path, form: str) -> None:
+    from pipelines.report import FORMS, read_report
+
+    print(FORMS[form](read_report(source)), end="")
 
 
 GENERATE = Stage("generate", "make the training rows of what changed", _dataset, generating)
@@ -104,4 +131,4 @@ TRAIN = Stage(
     "train", "train what changed, its rows made first where they are missing", _weights, training
 )
 EVALUATE = Stage("evaluate", "ask the exam of what was trained, and give the verdict", _verdict)
-REPORT = Stage("report", "write the report, and print it as Markdown", _page)
+REPORT = Stage("report", "write the report, and print it", _page)

@@ -134,11 +134,11 @@ def _used(args: argparse.Namespace) -> Iterator[str]:
             )
         for file in (*sorted((dataset / "rows").iterdir()), dataset / "rejects.jsonl"):
             yield from named_calls(file.read_bytes())
-    target = open_target(args.target or TARGET)
+    target = open_target(args.target or TARGET, cache())
     blobs = {
         entry.data_hash for tag in target.tags() for entry in target.manifest(tag).leaves.values()
     }
-    for blob in sorted(blobs):
+    for blob in sorted(filter(target.has_blob, blobs)):  # rows of withdrawn content are gone
         yield from named_calls(target.read_blob(blob))
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import TARGET, cache, policy, target_option, taxonomy, vetoes
+from pipelines.cli.common import TARGET, cache, policy, printable, target_option, taxonomy, vetoes
 from pipelines.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def command(args: argparse.Namespace) -> int:
     places = Places(
         root,
         args.run or Path("runs"),
-        open_target(args.target or TARGET),
+        open_target(args.target or TARGET, cache()),
         cache() / "calls.sqlite",
         cache(),
         policy(root),
@@ -58,11 +58,6 @@ def _leaf(given: str, root: Path) -> str:
     """A leaf's path from the taxonomy's root, however it was given."""
     path = given.strip("/").removesuffix("/qna.yaml")
     return path.removeprefix(f"{root.as_posix()}/")
-
-
-def printable(text: str) -> str:
-    """Contributed and generated text may hold what a terminal would obey: shown as it is written."""
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 def _row(found: Json) -> list[str]:
@@ -103,7 +98,7 @@ def _of_leaf(found: Json) -> list[str]:
 
 
 def _rows(found: Json) -> list[str]:
-    lines = [f"leaf {found['leaf']}"]
+    lines = [f"leaf {found['leaf']}", _since(found["since"])]
     for content in found["contents"]:
         lines += ["", f"content {content['content_hash'][:12]}: {len(content['rows'])} rows"]
         lines += [line for line in _of_leaf(content) if line]
@@ -114,6 +109,13 @@ def _rows(found: Json) -> list[str]:
             question = " ".join(row["question"].split())
             lines.append(f"  {row['row']}  {row['phase']}{where}{veto}  {question[:80]}")
     return lines
+
+
+def _since(found: Json) -> str:
+    if found["leaf"] is None:
+        return "not in the last release"
+    edited = f", as it is now since {found['content']}" if found["content"] != found["leaf"] else ""
+    return f"in the model since {found['leaf']}{edited}"
 
 
 def _block(name: str, text: str) -> str:

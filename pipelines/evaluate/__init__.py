@@ -1,4 +1,4 @@
-"""The exam: items and three students in; ``evaluation.json``, ``items.jsonl`` and a verdict out.
+"""The exam: items, probes and three students in; ``evaluation.json``, ``items.jsonl`` and a verdict out.
 
 The students are *base* (the bare base model), *previous* (the release that users have) and
 *candidate*. All three answer the same prompts once, greedily; every comparison is paired by item.
@@ -13,13 +13,16 @@ from typing import Protocol
 
 from pipelines import recipe
 from pipelines.errors import BackendError
+from pipelines.evaluate.choices import Chooser, choose, scores
+from pipelines.evaluate.choices import sentences as choice_sentences
 from pipelines.evaluate.files import read_evaluation, write_evaluation
 from pipelines.evaluate.judging import Judge, compare
 from pipelines.evaluate.metrics import METRICS, score
 from pipelines.evaluate.probes import judged, sentences
 from pipelines.evaluate.reasons import judge_sentences
-from pipelines.evaluate.verdict import judge, not_worse
-from pipelines.records import Evaluation, ExamItem, ItemResult, Probe
+from pipelines.evaluate.values import judge_values, prompts_of, scored
+from pipelines.evaluate.verdict import judge, not_worse, with_suites, with_values
+from pipelines.records import Evaluation, ExamItem, ItemResult, Probe, SuiteScore, Values
 
 __all__ = [
     "METRICS",
@@ -35,7 +38,7 @@ __all__ = [
 STUDENTS = ("base", "previous", "candidate")
 
 
-class Answerer(Protocol):
+class Answerer(Chooser, Protocol):
     """Whoever sits the exam."""
 
     def answers(self, prompts: Sequence[str]) -> list[str]:
@@ -50,34 +53,49 @@ def evaluate(
     out: Path,
     probes: Sequence[Probe] = (),
     judging: Judge | None = None,
+    values: Values | None = None,
+    suites: Sequence[SuiteScore] = (),
 ) -> Evaluation:
     """Ask, score, judge and write both files into ``out``.
 
     ``students`` has the keys of ``STUDENTS``; one object under two keys is asked once. Of the panel
-    ``settings.panel`` items are asked at most. ``probes`` are asked apart, of those who may have the
-    old answer. ``judging`` compares previous and candidate beside the metrics and does not gate.
-    ``BackendError`` where a student's answers do not match the prompts in number, or the judge is gone.
+    ``settings.panel`` items are asked at most, and as many of multiple choice. ``probes`` are asked
+    apart, of those who may have the old answer. ``judging`` compares previous and candidate beside
+    the metrics and does not gate. ``values`` are asked of all three; a kind or principle that is
+    worse is a REGRESSION; ``suites`` gate with their margins. ``BackendError`` where a student's
+    answers do not match the prompts in number, or the judge is gone.
     """
-    ordered = sorted(
-        limit_panel(items, settings.panel), key=lambda item: (item.role, item.leaf, item.id)
-    )
+    ordered = _ordered([item for item in items if not item.choices], settings.panel)
+    offered = _ordered([item for item in items if item.choices], settings.panel)
     answers = _ask([item.prompt for item in ordered], students, STUDENTS)
     results = [
         _result(item, *(answers[name][index] for name in STUDENTS))
         for index, item in enumerate(ordered)
     ]
     evaluation = judge(results, settings.margin)
+    chosen = choose(offered, {name: students[name] for name in STUDENTS})
+    evaluation = replace(evaluation, choices=scores(chosen))
     asked = _ask([probe.prompt for probe in probes], students, STUDENTS[1:])
     probed = tuple(map(judged, probes, asked["previous"], asked["candidate"]))
-    evaluation = replace(
-        evaluation, reasons=(*sentences(probed), *evaluation.reasons), probes=probed
-    )
+    reasons = (*sentences(probed), *evaluation.reasons, *choice_sentences(evaluation.choices))
+    evaluation = replace(evaluation, reasons=reasons, probes=probed)
+    evaluation = with_suites(evaluation, suites)
     if judging is not None:
         judged_by, results = compare(judging, results)
         reasons = (*evaluation.reasons, *judge_sentences(judged_by))
         evaluation = replace(evaluation, reasons=reasons, judge=judged_by)
-    write_evaluation(out, evaluation, results)
+    held_to = values or Values()
+    asked = _ask(prompts_of(held_to), students, STUDENTS)
+    kept = scored(held_to, *(asked[name] for name in STUDENTS))
+    if kept:
+        evaluation = with_values(evaluation, judge_values(kept, settings.values_margin))
+    write_evaluation(out, evaluation, results, kept, chosen)
     return evaluation
+
+
+def _ordered(items: Sequence[ExamItem], most: int) -> list[ExamItem]:
+    """Those that are asked, in the order of the files."""
+    return sorted(limit_panel(items, most), key=lambda item: (item.role, item.leaf, item.id))
 
 
 def limit_panel(items: Sequence[ExamItem], most: int) -> list[ExamItem]:

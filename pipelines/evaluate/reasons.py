@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 from pipelines.evaluate import statistics
 from pipelines.evaluate.statistics import ALPHA, LEAST_CLUSTERS, Clusters
-from pipelines.records import ItemResult, Judged, LeafScore, Pooled, Tally, Verdict
+from pipelines.records import (
+    ItemResult,
+    Judged,
+    LeafScore,
+    Pooled,
+    Tally,
+    ValueScore,
+    ValuesFound,
+    Verdict,
+)
 
 ALREADY_KNOWN = 0.9
 TRUSTED = 0.6  # kappa: "substantial" from here on (Landis and Koch, 1977, Biometrics 33: 159)
@@ -192,6 +201,69 @@ def _judge_said(name: str, tally: Tally) -> str:
         f"The judge on the {name}: the candidate is better in {tally.wins}, the previous release in "
         f"{tally.losses}, neither in {tally.ties}{unsure if tally.unsure else ''} (sign test, "
         f"{p_value}, items taken as independent).{failed}"
+    )
+
+
+def value_alarms(found: ValuesFound) -> tuple[str, ...]:
+    """One sentence for each kind or principle that is worse; each is enough for a REGRESSION."""
+    return tuple(_value_worse(one, found.margin) for one in found.scores if one.verdict == "worse")
+
+
+def value_sentences(found: ValuesFound) -> tuple[str, ...]:
+    """What held, what cannot be told and why not, and what a person should look at all the same."""
+    kinds = [one for one in found.scores if one.of == "kind"]
+    held = [_value_means(one) for one in kinds if one.verdict == "held"]
+    said = (
+        [f"Values held within the margin of {found.margin:.2f}: {'; '.join(held)}."] if held else []
+    )
+    said += [_value_unclear(one, found.margin) for one in kinds if one.verdict == "inconclusive"]
+    abusive = sum(one.abusive for one in found.changed)
+    if abusive:
+        said.append(
+            f"In answer to {_count(abusive, 'value probe')} the candidate uses an abusive word where the "
+            "previous release used none."
+        )
+    if found.undecided:
+        said.append(
+            f"{_count(found.undecided, 'value probe')} of this branch's own are asked and do not count: "
+            "the values.yaml that it is to be merged into decides."
+        )
+    return tuple(said)
+
+
+def _value_worse(one: ValueScore, margin: float) -> str:
+    which = f"the kind “{one.name}”" if one.of == "kind" else f"the principle “{one.name}”"
+    low, high = map(_signed, one.interval)
+    return (
+        f"Values: {which} is worse by more than the margin of {margin:.2f}: {_value_means(one)}, difference "
+        f"{_signed(one.difference)}, 95 % interval {low} to {high} ({_p(one.p_value)} after Holm)."
+    )
+
+
+def _value_means(one: ValueScore) -> str:
+    return (
+        f"{one.name} {one.previous:.2f} → {one.candidate:.2f} over {_count(one.compared, 'probe')}"
+    )
+
+
+def _value_unclear(one: ValueScore, margin: float) -> str:
+    start = f"Values: of “{one.name}” nothing is shown"
+    if not one.compared:
+        return f"{start}: the model said nothing to any of its {_count(one.probes, 'probe')}."
+    if one.compared < LEAST_CLUSTERS:
+        return (
+            f"{start}: {_count(one.compared, 'probe')} can be compared, and it takes at least "
+            f"{LEAST_CLUSTERS}."
+        )
+    if not one.previous:
+        return (
+            f"{start}: the previous release kept to it in none of {_count(one.compared, 'probe')}, so "
+            "there was nothing to lose."
+        )
+    low, high = map(_signed, one.interval)
+    return (
+        f"Values: “{one.name}” is not shown to have held within the margin of {margin:.2f}: "
+        f"{_value_means(one)}, difference {_signed(one.difference)}, 95 % interval {low} to {high}."
     )
 
 

@@ -19,8 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.evaluate import statistics
-from pipelines.evaluate.reasons import Finding, explain
+from pipelines.evaluate.reasons import Finding, explain, value_alarms, value_sentences
 from pipelines.evaluate.statistics import ALPHA, FEW_CLUSTERS, LEAST_CLUSTERS, Clusters
+from pipelines.evaluate.suites import sentence
 from pipelines.records import (
     Evaluation,
     ItemResult,
@@ -29,6 +30,8 @@ from pipelines.records import (
     Pooled,
     Role,
     Scores,
+    SuiteScore,
+    ValuesFound,
     Verdict,
 )
 
@@ -64,9 +67,39 @@ def judge(results: Sequence[ItemResult], margin: float) -> Evaluation:
     )
 
 
+def with_suites(evaluation: Evaluation, suites: Sequence[SuiteScore]) -> Evaluation:
+    """The verdict where public suites gate, too: one that fell is a regression, and all must hold."""
+    verdict = evaluation.verdict
+    if any(suite.verdict == "fell" for suite in suites):
+        verdict = "REGRESSION"
+    elif verdict == "PASS" and any(suite.verdict != "held" for suite in suites):
+        verdict = "INCONCLUSIVE"
+    told = [sentence(suite) for suite in suites]
+    reasons = (
+        (*told, *evaluation.reasons)
+        if verdict != evaluation.verdict
+        else (*evaluation.reasons, *told)
+    )
+    return replace(evaluation, verdict=verdict, reasons=reasons, suites=tuple(suites))
+
+
+def with_values(evaluation: Evaluation, found: ValuesFound) -> Evaluation:
+    """The evaluation with what became of the values: one that is worse is a REGRESSION, whatever the exam
+    says; values of which nothing is shown leave its verdict, and the reasons say so."""
+    alarms = value_alarms(found)
+    return replace(
+        evaluation,
+        verdict="REGRESSION" if alarms else evaluation.verdict,
+        reasons=(*alarms, *evaluation.reasons, *value_sentences(found)),
+        values=found,
+    )
+
+
 def not_worse(evaluation: Evaluation) -> bool:
     """Whether ``release.accept: not_worse`` may publish: no regression, and the panel held."""
     if evaluation.verdict == "REGRESSION":
+        return False
+    if any(suite.verdict != "held" for suite in evaluation.suites):
         return False
     panel = evaluation.panel
     return panel is None or statistics.non_inferior(panel.interval, evaluation.margin)
@@ -179,13 +212,13 @@ def _differences(results: Sequence[ItemResult]) -> list[float]:
 
 def _means(results: Sequence[ItemResult]) -> _Means:
     return _Means(
-        _mean([one.base_scores for one in results]),
-        _mean([one.previous_scores for one in results]),
-        _mean([one.candidate_scores for one in results]),
+        mean_scores([one.base_scores for one in results]),
+        mean_scores([one.previous_scores for one in results]),
+        mean_scores([one.candidate_scores for one in results]),
     )
 
 
-def _mean(scores: Sequence[Scores]) -> Scores:
+def mean_scores(scores: Sequence[Scores]) -> Scores:
     """Means over items; of a metric that applies to some, over these; zeros where there is none."""
     return Scores(
         _average([one.exact_match for one in scores]) or 0.0,

@@ -29,7 +29,7 @@ INSTRUCTLAB: Mapping[Kind, frozenset[str]] = {
 _CHUNK = frozenset({"title", "heading", "chunk"})
 _PAIR = frozenset({"question", "answer", "phrasings"})
 OWN: Mapping[Rows, Mapping[Kind, frozenset[str]]] = {
-    "chunk": {"knowledge": _PLACE | _TEXT | _CHUNK | {"questions"}},
+    "chunk": {"knowledge": _PLACE | _TEXT | _CHUNK | {"questions", "siblings"}},
     "chunk_and_seed": {"knowledge": _PAIR | _KNOWLEDGE | _CHUNK},
     "question": {
         "knowledge": _PAIR | _PLACE | {"document_outline", "domain"},
@@ -44,9 +44,10 @@ def first_columns(rows: Rows) -> frozenset[str]:
     return frozenset().union(*OWN[rows].values())
 
 
-def of_chunk(leaf: Leaf, chunk: Chunk, questions: int) -> dict[str, str]:
-    """A chunk alone, and how many exam questions are wanted on it."""
-    return {**_of_leaf(leaf), **_of_text(chunk), "questions": str(questions)}
+def of_chunk(leaf: Leaf, chunk: Chunk, questions: int, beside: str) -> dict[str, str]:
+    """A chunk alone, how many exam questions are wanted on it, and what stands ``beside`` it."""
+    counted = {"questions": str(questions), "siblings": beside}
+    return {**_of_leaf(leaf), **_of_text(chunk), **counted}
 
 
 def of_chunk_and_seed(leaf: Leaf, chunk: Chunk, seed: Seed, phrasings: int) -> dict[str, str]:

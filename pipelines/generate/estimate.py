@@ -19,7 +19,7 @@ from pipelines.errors import BackendError, CallError
 from pipelines.exam import items
 from pipelines.generate import Read, Teaching, first_rows
 from pipelines.generate.completions import Completions
-from pipelines.generate.steps import Ask, Flow, Keep, Reshape, Row, Setting, Step
+from pipelines.generate.steps import EXAM_PHASES, Ask, Flow, Keep, Reshape, Row, Setting, Step
 from pipelines.recipe import Recipe, Teacher
 from pipelines.records import ExamSplit, Leaf
 from pipelines.text import count_words, estimate_tokens
@@ -92,7 +92,8 @@ class Estimator:
         exam = [item.prompt for item in items(leaf, split, "changed", lambda _: False)]
         count = _Count(Setting(exam))
         for flow, row in self._starts(leaf, split, read):
-            count.taught = flow.phase != "exam"
+            count.flow = flow.name
+            count.taught = flow.phase not in EXAM_PHASES
             self._follow(row, flow.steps, count)
         cost = count.cost(teaching.recipe)
         made = math.ceil(count.made())
@@ -143,18 +144,21 @@ class Estimator:
     def _ask(self, row: Row, step: Ask, call: Call, rest: Sequence[Step], count: _Count) -> None:
         asks_again = any(isinstance(later, Ask) for later in rest)
         answer = self._teaching.store.read(call.key)
+        # A call that two flows make is made once, and answered for both.
+        again = count.asked.setdefault(call.key, count.flow) != count.flow
         if answer is None:
-            self._guess(row, [step, *rest], count)
+            self._guess(row, [step, *rest], count, again)
             return
-        count.stored += 1
-        count.writes(step.role, estimate_tokens(spoken(answer.text)))
+        if not again:
+            count.stored += 1
+            count.writes(step.role, estimate_tokens(spoken(answer.text)))
         if asks_again:
             for columns in step.read(answer.text)[0]:
                 made = replace(row, columns={**row.columns, **columns})
                 self._follow(made, rest, count)
 
-    def _guess(self, row: Row, steps: Sequence[Step], count: _Count) -> None:
-        """One call of the first step, and what the later ones may make of its answer."""
+    def _guess(self, row: Row, steps: Sequence[Step], count: _Count, again: bool) -> None:
+        """One call of the first step unless it is made ``again``, and what later ones make of its answer."""
         rows, brought = 1.0, 0.0
         for place, step in enumerate(steps):
             if not isinstance(step, Ask):
@@ -163,8 +167,9 @@ class Estimator:
             values = {name: row.columns.get(name, "") for name in step.variables}
             prompt = sum(estimate_tokens(turn.content) for turn in step.render(values))
             tokens, blocks = self._answer(step, row, values)
-            count.add(step.role, calls, calls * (prompt + brought), calls * tokens)
-            count.writes(step.role, calls * tokens)
+            if place or not again:
+                count.add(step.role, calls, calls * (prompt + brought), calls * tokens)
+                count.writes(step.role, calls * tokens)
             brought = tokens / max(1.0, blocks)
             rows = calls * blocks
 
@@ -179,8 +184,10 @@ class Estimator:
             return typical
         if step.role == "judge":
             return VERDICT_TOKENS, 1.0
-        blocks = float(values["phrasings"]) if values.get("phrasings", "").isdigit() else 1.0
-        if "chunk" in values:
+        wanted = values.get("questions") or values.get("phrasings", "")
+        blocks = float(wanted) if wanted.isdigit() else 1.0
+        by_fact = "answer" not in values or "phrasings" in values  # else it is about one pair
+        if "chunk" in values and "questions" not in values and by_fact:
             blocks *= max(1.0, count_words(row.origin.source) / FACT_WORDS)
         return min(blocks * BLOCK_TOKENS, step.sampling.most_tokens), blocks
 
@@ -191,6 +198,8 @@ class _Count:
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.stored = 0
+        self.flow = ""
+        self.asked: dict[str, str] = {}  # a call's key → the first flow that makes it
         self.taught = True  # whether what is followed now ends in training rows
         self.written = 0.0
         self.calls = {"teacher": 0.0, "judge": 0.0}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from pipelines.backends.extractive.distracting import WRONG, apart
 from pipelines.generate.steps import Row, Setting
 from pipelines.sensitive.abuse import WORDS
 from pipelines.sensitive.lexicon import find_words, lexicon
@@ -16,6 +17,7 @@ from pipelines.sensitive.personal import find_personal
 from pipelines.text import tokens, too_close
 
 LONGEST = 2000  # characters of a row: about the student's longest sequence
+SHORT, SHORT_WORDS = 60, 6  # characters and words of an answer that can be a choice
 CONTROL = re.compile(r"<\|[^|<>\s]{1,40}\|>|\[/?INST\]|</?s>")
 
 
@@ -41,6 +43,28 @@ def grounded(row: Row, setting: Setting) -> str:
         return "a number of the answer does not stand in the text"
     if len(strange) * 2 > len(answer):
         return "the answer does not stand in the text"
+    return ""
+
+
+def short_answer(row: Row, setting: Setting) -> str:
+    """A name, a number or a short phrase: what can be set beside others of its kind."""
+    answer = row.columns["answer"]
+    long = len(answer) > SHORT or len(answer.split()) > SHORT_WORDS
+    return f"the answer is no short phrase: over {SHORT_WORDS} words" if long else ""
+
+
+def choices_apart(row: Row, setting: Setting) -> str:
+    """The right choice and the wrong ones are four, and none is a part of another."""
+    answer, *wrong = (row.columns[name] for name in ("answer", *WRONG))
+    for place, one in enumerate(wrong):
+        if CONTROL.search(one):
+            return "a wrong choice holds a control token of a chat template"
+        if len(one) > 2 * SHORT or "\n" in one:
+            return "a wrong choice is no short phrase"
+        if not apart(one, [answer]):
+            return "a wrong choice is the right one, or contains it, or is a part of it"
+        if not apart(one, wrong[:place]):
+            return "two wrong choices say the same"
     return ""
 
 
@@ -94,6 +118,8 @@ FILTERS: dict[str, Callable[[Row, Setting], str]] = {
     "no_personal_data": no_personal_data,
     "not_abusive": not_abusive,
     "grounded": grounded,
+    "short_answer": short_answer,
+    "choices_apart": choices_apart,
     "not_an_exam_question": not_an_exam_question,
 }
 # The columns that a row must have where a filter stands.
@@ -103,5 +129,7 @@ READS: dict[str, tuple[str, ...]] = {
     "no_personal_data": ("question",),
     "not_abusive": ("question",),
     "grounded": ("answer",),
+    "short_answer": ("answer",),
+    "choices_apart": ("answer", *WRONG),
     "not_an_exam_question": ("question",),
 }

@@ -31,7 +31,7 @@ FLOWS: dict[Kind, tuple[str, ...]] = {
 }
 # What an exam is enlarged by, apart from training rows.
 EXAM_FLOWS: dict[Kind, tuple[str, ...]] = {
-    "knowledge": ("exam_knowledge",),
+    "knowledge": ("exam_knowledge", "exam_choice"),
     "grounded_skill": ("exam_grounded",),
     "freeform_skill": ("exam_freeform",),
 }

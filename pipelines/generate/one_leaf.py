@@ -15,7 +15,7 @@ from pipelines.generate.ledger import ROW, Book
 from pipelines.generate.rows import Read, first_rows, sample_of
 from pipelines.generate.steps import Flow, Setting
 from pipelines.generate.teaching import Teaching
-from pipelines.records import ExamSplit, Leaf, Sample
+from pipelines.records import ChoiceSample, ExamSplit, Leaf, Sample
 from pipelines.text import estimate_tokens
 
 
@@ -40,7 +40,8 @@ class OneLeaf:
         exam = [item.prompt for item in items(self.leaf, self.split, "changed", lambda _: False)]
         by_chunk: dict[tuple[str, int | None], list[str]] = {}
         for one in asked:
-            by_chunk.setdefault((one.document, one.chunk), []).append(one.messages[0].content)
+            if not isinstance(one, ChoiceSample):  # those ask what others ask
+                by_chunk.setdefault((one.document, one.chunk), []).append(one.messages[0].content)
         return await self._through(self.teaching.flows(self.leaf.kind), Setting(exam, by_chunk))
 
     async def _through(self, flows: Iterable[Flow], setting: Setting) -> list[Sample]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from pipelines.artifacts import digest
+from pipelines.backends.extractive.distracting import WRONG
 from pipelines.documents import Document, chunks
 from pipelines.exam import user_turn
 from pipelines.generate.columns import of_chunk, of_chunk_and_seed, of_question
-from pipelines.generate.steps import Flow, Origin, Row
+from pipelines.generate.siblings import siblings
+from pipelines.generate.steps import EXAM_PHASES, Flow, Origin, Row
 from pipelines.recipe import Recipe
-from pipelines.records import Chunk, ExamSplit, Leaf, Message, Sample
+from pipelines.records import ChoiceSample, Chunk, ExamSplit, Leaf, Message, Sample
 
 Read = Callable[[Leaf], Sequence[Document]]
 
@@ -36,7 +38,7 @@ def _first_rows(
     shown = [seed for seed in leaf.seeds if seed.id in set(split.shown)]
     if flow.rows == "question":
         amounts = recipe.generate
-        asked = amounts.exam_questions if flow.phase == "exam" else amounts.rephrasings
+        asked = amounts.exam_questions if flow.phase in EXAM_PHASES else amounts.rephrasings
         for seed in shown:
             for pair in seed.pairs:
                 values = of_question(leaf, seed, pair, asked)
@@ -47,7 +49,8 @@ def _first_rows(
     pieces = [chunk for document in read(leaf) for chunk in chunks(document, *limits)]
     if flow.rows == "chunk":
         for chunk in pieces:
-            values = of_chunk(leaf, chunk, recipe.generate.exam_questions)
+            beside = siblings(chunk, pieces) if "siblings" in flow.inputs else ""
+            values = of_chunk(leaf, chunk, recipe.generate.exam_questions, beside)
             yield Row(values, _origin(chunk))
         return
     # A leaf with few seeds asks more of each: release zero must know its facts to keep them.
@@ -75,7 +78,7 @@ def sample_of(flow: Flow, leaf: Leaf, row: Row, recipe: Recipe) -> Sample:
         Message("user", user_turn(context, row.columns[flow.columns["question"]])),
         Message("assistant", row.columns[flow.columns["answer"]]),
     )
-    return Sample(
+    sample = Sample(
         id=digest([messages, flow.phase])[:32],
         messages=messages,
         phase=flow.phase,
@@ -88,3 +91,7 @@ def sample_of(flow: Flow, leaf: Leaf, row: Row, recipe: Recipe) -> Sample:
         calls=row.calls,
         teacher=recipe.teacher.name,
     )
+    if flow.phase != "choice":
+        return sample
+    fields = {name: getattr(sample, name) for name in Sample.__slots__}
+    return ChoiceSample(**fields, wrong=tuple(row.columns[name] for name in WRONG))

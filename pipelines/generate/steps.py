@@ -15,6 +15,7 @@ from pipelines.backends.tagged import spoken
 from pipelines.records import Json, Message
 from pipelines.text import normalise
 
+EXAM_PHASES = ("exam", "choice")  # whose rows are asked and never taught
 # A raw answer → the columns of each row that could be read in it, and raw what could not.
 Parser = Callable[[str], tuple[list[dict[str, str]], list[str]]]
 

@@ -98,6 +98,24 @@ def prune(path: Path, stale: Stale, *, dry_run: bool) -> tuple[int, int, int]:
     return gone, before, _size(path)
 
 
+def forget(path: Path, keys: Collection[str], texts: Collection[str]) -> int:
+    """Delete the answers to these calls, and all whose prompt holds one of the texts; how many."""
+    with _open(path) as db:
+        gone = set(keys)
+        for key, prompt in db.execute("SELECT key, prompt FROM answers") if texts else ():
+            said = "\n".join(str(turn.get("content", "")) for turn in inflated(prompt))
+            if any(text in said for text in texts):
+                gone.add(key)
+        count = 0
+        db.execute("BEGIN IMMEDIATE")
+        for key in gone:
+            count += db.execute("DELETE FROM answers WHERE key = ?", (key,)).rowcount
+        db.execute("COMMIT")
+        db.execute("VACUUM")  # else the text would stay in the file's free pages
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return count
+
+
 def export(path: Path, out: Path) -> int:
     """Write every answer into ``out``, which is replaced in one step; how many there are."""
     count = 0

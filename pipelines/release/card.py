@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
-from pipelines.records import Attribution, Evaluation, Leaf, Manifest, Pooled, Scores
-from pipelines.release.manifest import SHA256
+from pipelines.records import Attribution, Evaluation, Leaf, LeafChange, Manifest, Pooled, Scores
+from pipelines.release.targets import Loading, from_folder
 
 ADAPTER = "adapter/adapter_config.json"
 ATTRIBUTION = "attribution.md"
@@ -27,19 +27,29 @@ OPENING = re.compile(r"^([-+=])|^(\d+)(?=[.)])|(www)(?=\.)", re.IGNORECASE)
 UNSEEN = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def card(manifest: Manifest, leaves: Sequence[Leaf], evaluation: Evaluation) -> str:
-    """The README.md of a release, with the Hub's front matter.
+def card(
+    manifest: Manifest,
+    leaves: Sequence[Leaf],
+    evaluation: Evaluation,
+    loading: Loading | None = None,
+) -> str:
+    """The README.md of a release, with the Hub's front matter; ``loading`` is how its target has it loaded.
 
     The card is itself among ``manifest.files``: all other files are to be listed before it is
     written, since an adapter is recognised by its configuration there.
     """
     sections = (
         _what(manifest),
+        _use(manifest),
         _evaluation(manifest, evaluation),
-        _loading(manifest),
+        _values(evaluation),
+        _loading(manifest, loading or from_folder(manifest)),
+        _changes(manifest),
+        _data(manifest),
         _leaves(manifest, leaves),
         _contributors(manifest),
         _limits(manifest, evaluation),
+        *([_yanked(manifest)] if manifest.yanked else []),
     )
     return f"---\n{_front_matter(manifest, evaluation)}\n---\n\n" + "\n\n".join(sections) + "\n"
 
@@ -197,24 +207,77 @@ def _evaluation(manifest: Manifest, evaluation: Evaluation) -> str:
     return "\n\n".join(words)
 
 
+def _values(evaluation: Evaluation) -> str:
+    """What became of the community's values, kind by kind and principle by principle."""
+    found = evaluation.values
+    words = ["## Values"]
+    if found is None:
+        words.append(
+            "The taxonomy has no `values.yaml` with probes: nothing was asked about values."
+        )
+        return "\n\n".join(words)
+    rows = [
+        (
+            escape(one.name),
+            escape(one.says),
+            str(one.compared),
+            *("none" if arm is None else f"{arm:.3f}" for arm in (one.previous, one.candidate)),
+            f"{one.difference:+.3f}",
+            f"{one.interval[0]:+.3f} to {one.interval[1]:+.3f}",
+            f"{one.worse} / {one.better}",
+            one.verdict,
+        )
+        for one in found.scores
+    ]
+    head = (
+        "Principle",
+        "What it asks",
+        "Probes",
+        "Previous",
+        "This release",
+        "Difference",
+        "95 % interval",
+    )
+    words.append(_table((*head, "Flips worse / better", "Verdict"), rows))
+    words.append(
+        "Mean scores of the probes in `values.yaml`, 0 to 1, found by counting words; nobody judged them. "
+        f"A kind or principle may lose {found.margin:g}; *held* means that this is shown on these probes, "
+        "and no more. The answers that changed sides are in `evaluation.json`."
+    )
+    return "\n\n".join(words)
+
+
 def _scores(scores: Scores) -> str:
     return f"{scores.token_f1:.3f} / {scores.exact_match:.3f}"
 
 
-def _loading(manifest: Manifest) -> str:
+def _use(manifest: Manifest) -> str:
+    words = (
+        "Answering questions about what the leaves below teach, in their languages and their style."
+    )
+    if manifest.demonstration:
+        words = (
+            "To try out the pipelines, and to see what a change of the taxonomy does to a model."
+        )
+    return (
+        f"## Intended use\n\n{words} Have a person check answers on which something depends: about "
+        "health, law, money or safety. What it was never examined in, nobody knows."
+    )
+
+
+def _loading(manifest: Manifest, loading: Loading) -> str:
     """Plain transformers and peft; nothing of Graft is needed."""
-    model, adapter = manifest.base_model, ADAPTER in manifest.files
-    stored = SHA256.fullmatch(model.revision) is not None
-    where = f"../bases/{model.revision}" if stored else model.id
-    pinned = "" if stored else f", revision={json.dumps(model.revision)}"
+    adapter = ADAPTER in manifest.files
+    pinned, held = _keywords(loading.base_options), _keywords(loading.adapter_options)
+    peft = f"model = PeftModel.from_pretrained(model, {json.dumps(loading.adapter)}{held})"
     lines = [
         *(["from peft import PeftModel"] if adapter else []),
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
         "",
-        f"base = {json.dumps(where)}",
+        f"base = {json.dumps(loading.base)}",
         f"tokenizer = AutoTokenizer.from_pretrained(base{pinned})",
         f"model = AutoModelForCausalLM.from_pretrained(base{pinned})",
-        *(['model = PeftModel.from_pretrained(model, "adapter")'] if adapter else []),
+        *([peft] if adapter else []),
         'messages = [{"role": "user", "content": "What is a lighthouse?"}]',
         "inputs = tokenizer.apply_chat_template(",
         '    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True',
@@ -222,7 +285,48 @@ def _loading(manifest: Manifest) -> str:
         "output = model.generate(**inputs, max_new_tokens=48)",
         'answer = tokenizer.decode(output[0, inputs["input_ids"].shape[1] :])',
     ]
-    return "\n".join(["## Loading it", "", "From this folder:", "", "```python", *lines, "```"])
+    return "\n".join(["## Loading it", "", f"{loading.where}:", "", "```python", *lines, "```"])
+
+
+def _keywords(options: Mapping[str, str]) -> str:
+    return "".join(f", {name}={json.dumps(value)}" for name, value in options.items())
+
+
+def _changes(manifest: Manifest) -> str:
+    """What became of the leaves since the release before."""
+    if manifest.previous is None:
+        told = f"The first release: all {len(manifest.leaves)} leaves are new."
+    elif not manifest.changes:
+        told = f"The leaves are those of {escape(manifest.previous)}."
+    else:
+        told = "\n".join(
+            [f"Since {escape(manifest.previous)}:", "", *map(_change, manifest.changes)]
+        )
+    return f"## Changes\n\n{told}"
+
+
+def _change(change: LeafChange) -> str:
+    moved = f", before {escape(change.previous_leaf)}" if change.previous_leaf else ""
+    return f"- {change.status}: {escape(change.leaf)}{moved}"
+
+
+def _data(manifest: Manifest) -> str:
+    """What was taught, by kind of leaf, and what was examined."""
+    teacher = manifest.recipe.get("teacher") or {}
+    name, revision = str(teacher.get("model", "unknown")), str(teacher.get("revision", ""))
+    words = [f"## Data\n\nThe rows were made from the leaves by {escape(name)} {escape(revision)}."]
+    rows = [
+        (
+            taught.kind.replace("_", " "),
+            *map(str, (taught.leaves, taught.rows, taught.exam_seeds, taught.asked)),
+        )
+        for taught in manifest.composition
+    ]
+    if rows:
+        head = ("Kind", "Leaves", "Rows", "Seeds kept for the exam", "Exam questions by a teacher")
+        words.append(_table(head, rows))
+    words.append("`manifest.json` names the rows of each leaf by their SHA-256.")
+    return "\n\n".join(words)
 
 
 def _leaves(manifest: Manifest, leaves: Sequence[Leaf]) -> str:
@@ -264,9 +368,19 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
             f"The weights may still know {len(manifest.retired)} edited or deleted pieces of "
             "content, listed under `retired` in `manifest.json`."
         )
+    limits += [
+        f"The gate “{escape(gate)}” was overruled by hand: {escape(why)}."
+        for gate, why in manifest.allowed.items()
+    ]
     if manifest.demonstration:
         limits.append("Its base is tiny: it answers little beyond what its leaves teach.")
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
+
+
+def _yanked(manifest: Manifest) -> str:
+    """Earlier releases are not to be used; their own cards cannot say so any more."""
+    lines = [f"- {escape(tag)}: {escape(why)}" for tag, why in manifest.yanked.items()]
+    return "## Yanked releases\n\nDo not use these:\n\n" + "\n".join(lines)
 
 
 def _several(values: Iterable[str]) -> str:

@@ -16,12 +16,15 @@ from pathlib import Path, PurePosixPath
 from pipelines.errors import ReleaseError
 from pipelines.records import (
     BaseModel,
+    DataSource,
     ExamSplit,
     FileDigest,
     Json,
+    LeafChange,
     Manifest,
     ManifestLeaf,
     Retired,
+    Taught,
     as_json,
 )
 from pipelines.release.targets import Target
@@ -38,8 +41,13 @@ def tag_order(tag: str) -> tuple[int, ...]:
 
 
 def next_tag(day: date, taken: Collection[str]) -> str:
-    """``vYYYY.MM.DD``, or with ``.N``, one past the highest ``N`` taken on that day."""
-    plain = f"v{day:%Y.%m.%d}"
+    """``vYYYY.MM.DD``, or with ``.N``, one past the highest ``N`` taken on that day.
+
+    A day before that of the last tag counts as the last tag's, so that tags sort as they came whatever a
+    machine's clock says.
+    """
+    last = max((tag_order(tag)[:3] for tag in taken), default=())
+    plain = "v{:04}.{:02}.{:02}".format(*max(last, (day.year, day.month, day.day)))
     numbers = [tag_order(tag)[3] for tag in taken if tag == plain or tag.startswith(f"{plain}.")]
     return f"{plain}.{max(numbers) + 1}" if numbers else plain
 
@@ -93,6 +101,11 @@ def _manifest(data: Json) -> Manifest:
         licences=tuple(data["licences"]),
         demonstration=data["demonstration"],
         created=data["created"],
+        data=DataSource(**data["data"]) if data.get("data") else None,
+        changes=tuple(LeafChange(**entry) for entry in data.get("changes", ())),
+        composition=tuple(Taught(**entry) for entry in data.get("composition", ())),
+        allowed=dict(data.get("allowed", {})),
+        yanked=dict(data.get("yanked", {})),
     )
 
 
@@ -118,6 +131,9 @@ def _wrong(manifest: Manifest) -> str:
             return f"no SHA-256 under leaves, {leaf!r}"
     if not all(_is_sha(entry.content_hash) for entry in manifest.retired):
         return "no SHA-256 under retired"
+    for name in ("allowed", "yanked"):
+        if not all(isinstance(why, str) for why in getattr(manifest, name).values()):
+            return f"no reasons under {name}"
     for path, file in manifest.files.items():
         if not plain_path(path) or path == MANIFEST:
             return f"a path under files that may not stand there, {path!r}"

@@ -15,6 +15,7 @@ from pipelines.errors import ReleaseError
 from pipelines.records import FileDigest, Manifest
 from pipelines.release.manifest import MANIFEST, SHA256, leaf_file, lineage, schema_problem
 from pipelines.release.targets import Target
+from pipelines.release.yanked import YANKED, withdrawn, yanked
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
 CODE_KEYS = ("auto_map", "trust_remote_code")
@@ -25,13 +26,17 @@ def verify(target: Target, tag: str) -> list[str]:
     manifest = target.manifest(tag)
     directory = target.directory(tag)
     problem = schema_problem(manifest)
+    against = yanked(target, manifest)
+    stray = (directory / YANKED).is_file() and not against
     return [
         *([f"{MANIFEST} leaves its schema at {problem}"] if problem else []),
         *wrong_files(directory, manifest.files),
         *unsafe_files(directory),
         *missing_leaves(target, manifest, thorough=True),
-        *_wrong_base(target, manifest),
+        *wrong_base(target, manifest),
         *_wrong_ancestry(target, manifest),
+        *(f"{tag} is yanked: {reason}" for reason in against),
+        *([f"{YANKED} is there, though nothing that it has seen is withdrawn"] if stray else []),
     ]
 
 
@@ -49,7 +54,7 @@ def wrong_files(directory: Path, listed: Mapping[str, FileDigest]) -> list[str]:
         for path in directory.rglob("*")
         if (path.is_file() or path.is_symlink()) and path.name != MARKER
     }
-    extra = present - listed.keys() - {MANIFEST}
+    extra = present - listed.keys() - {MANIFEST, YANKED}
     return problems + [f"{path} is not in the manifest" for path in sorted(extra)]
 
 
@@ -87,9 +92,12 @@ def _code_in_config(path: Path) -> list[str]:
 def missing_leaves(target: Target, manifest: Manifest, *, thorough: bool) -> list[str]:
     """Leaves whose JSON or rows the release lacks; ``thorough`` reads all rows again."""
     problems = []
+    gone = withdrawn(target)
     for leaf, entry in manifest.leaves.items():
         if leaf_file(entry.content_hash) not in manifest.files:
             problems.append(f"{leaf_file(entry.content_hash)} is not in the manifest, for {leaf}")
+        if entry.content_hash in gone:  # its rows were deleted on purpose
+            continue
         if not target.has_blob(entry.data_hash):
             problems.append(f"the rows of {leaf} are not stored: no blob {entry.data_hash}")
         elif thorough:
@@ -109,7 +117,7 @@ def _broken_blob(target: Target, sha: str) -> list[str]:
     return []
 
 
-def _wrong_base(target: Target, manifest: Manifest) -> list[str]:
+def wrong_base(target: Target, manifest: Manifest) -> list[str]:
     """A base named by a digest travels with the target; any other is fetched by its revision."""
     revision = manifest.base_model.revision
     if not SHA256.fullmatch(revision):
@@ -132,6 +140,8 @@ def _wrong_ancestry(target: Target, manifest: Manifest) -> list[str]:
     for ancestor in chain[1:]:
         if ancestor.lineage_key != manifest.lineage_key:
             problems.append(f"it continues {ancestor.release}, which has another lineage key")
+        if yanked(target, ancestor):
+            problems.append(f"it continues {ancestor.release}, which is yanked")
     earlier, visited = manifest.previous, {manifest.release}
     while earlier is not None and earlier not in visited:
         visited.add(earlier)

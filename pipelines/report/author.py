@@ -75,11 +75,14 @@ def _numbers(items: Sequence[ItemResult]) -> tuple[int, int]:
 
 
 def _meaning(report: ReportInput) -> str:
-    return {
-        "PASS": "So it has learnt from the contribution, and kept what it knew",
-        "INCONCLUSIVE": "That is too little to tell whether the contribution helped",
-        "REGRESSION": "So something got worse, and this model should not replace the one before",
-    }[report.evaluation.verdict]
+    evaluation = report.evaluation
+    if evaluation.verdict == "PASS":
+        return "So it has learnt from the contribution, and kept what it knew"
+    if evaluation.verdict == "REGRESSION":
+        return "So something got worse, and this model should not replace the one before"
+    if evaluation.changed and evaluation.changed.difference <= 0:
+        return "Nothing shows that it has learnt from the contribution"
+    return "That is too little to tell whether the contribution helped"
 
 
 def _older(panel: Sequence[ItemResult]) -> str:

@@ -1,7 +1,6 @@
-"""Ledger flow, score history and forgetting as static SVG: plain figures in, inline SVG out.
+"""Ledger flow, score history and forgetting: plain figures in, a ``Chart`` out.
 
-As in ``plot``: no script, style or link inside, colours by the classes of report.css, and what is drawn
-is said in words too.
+What is drawn is said in words too.
 """
 
 from __future__ import annotations
@@ -9,111 +8,94 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines.records import Json
-from pipelines.report.escape import html_text, one_line
+from pipelines.report.drawing import LEFT, RIGHT, Chart, Group, Mark, end_of, line, mark, words
+from pipelines.report.escape import one_line
 from pipelines.report.inputs import ReleaseScores
 
-WIDTH, LEFT, RIGHT = 360, 12, 348
 STEP, BAR = 30, 8
 ENDS = ("kept", "duplicate", "filtered", "unparsed", "failed")
 LEDGER_STEPS, RELEASES, LEAVES = 60, 8, 30
 CELL, MAP_ROW, MAP_TOP = 40, 36, 20
-LEVELS = (
-    -0.5,
-    -0.25,
-    -0.1,
-    -0.02,
-    0.02,
-    0.1,
-    1.01,
-)  # a difference below the n-th is of class heat-n
+BESIDE, LETTER = 190, 6  # the least room for a label beside its cells; the width of a letter
+LEVELS = (-0.5, -0.25, -0.1, -0.02, 0.02, 0.1, 1.01)  # what is below the n-th is of class heat-n
 HEIGHT = 110
 SPARKS = "▁▂▃▄▅▆▇█"
-
-
-def _svg(name: str, title: str, described: str, height: int, parts: Sequence[str]) -> str:
-    head = (
-        f'<svg class="plot" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'aria-labelledby="{name}-title {name}-desc">'
-        f'<title id="{name}-title">{html_text(title)}</title>'
-        f'<desc id="{name}-desc">{html_text(described, 20_000)}</desc>'
-    )
-    return "\n".join([head, *parts, "</svg>"])
-
-
-def _end(text: str, limit: int) -> str:
-    """The end of a long path says more than its beginning."""
-    line = one_line(text)
-    return line if len(line) <= limit else "…" + line[-(limit - 1) :]
 
 
 # --- the ledger ------------------------------------------------------------------------------
 
 
-def ledger_plot(ledger: Json) -> str:
+def ledger_plot(ledger: Json) -> Chart:
     """One bar a step, as long as what came out of it, in the parts that it went to."""
     steps = list(ledger["steps"])[:LEDGER_STEPS]
     most = max((_total(step) for step in steps), default=0) or 1
-    parts, told = [], []
-    for index, step in enumerate(steps):
+    groups = [Group(tuple(_legend()))]
+    for index, step in enumerate(steps, 1):
         y = STEP * index
         name = f"{one_line(str(step['flow']))}: {one_line(str(step['step']))}"
         counts = f"{step['in']} → {step['kept']}"
-        parts += [
-            f'<text class="label" x="{LEFT}" y="{y + 14}">{html_text(_end(name, 42))}</text>',
-            f'<text class="value" x="{RIGHT}" y="{y + 14}" text-anchor="end">{counts}</text>',
+        marks = (
+            words("label", LEFT, y + 14, end_of(name, 42)),
+            words("value", RIGHT, y + 14, counts, "end"),
             *_bars(step, y + 18, most),
-        ]
-        told.append(f"{name} {counts}")
-    return _svg("ledger", "From seeds to kept rows", "; ".join(told), STEP * len(steps) + 4, parts)
+        )
+        groups.append(Group(marks, f"{name} {counts}"))
+    told = "; ".join(group.told for group in groups[1:])
+    height = STEP * len(groups) + 4
+    return Chart("ledger", "From seeds to kept rows", told, height, tuple(groups))
+
+
+def _legend() -> list[Mark]:
+    """What each colour stands for."""
+    marks = []
+    for at, end in enumerate(ENDS):
+        x = LEFT + at * (RIGHT - LEFT) / len(ENDS)
+        marks += [mark("rect", end, x=x, y=6, width=8, height=8), words("axis", x + 12, 14, end)]
+    return marks
 
 
 def _total(step: Json) -> int:
     return sum(int(step[end]) for end in ENDS)
 
 
-def _bars(step: Json, y: int, most: int) -> list[str]:
-    parts, x = [], float(LEFT)
+def _bars(step: Json, y: int, most: int) -> list[Mark]:
+    marks, x = [], float(LEFT)
     for end in ENDS:
         width = int(step[end]) / most * (RIGHT - LEFT)
         if width:
-            parts.append(
-                f'<rect class="{end}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}"/>'
-            )
+            marks.append(mark("rect", end, x=x, y=y, width=width, height=BAR))
         x += width
-    return parts
+    return marks
 
 
 # --- the releases ----------------------------------------------------------------------------
 
 
-def history_plot(history: Sequence[ReleaseScores]) -> str:
-    """The mean score of each release as a line with a point each."""
+def history_plot(history: Sequence[ReleaseScores]) -> Chart:
+    """The mean score of each release as a line with a point each; the first and the last are named."""
     shown = [one for one in history if one.scores]
     means = [sum(one.scores.values()) / len(one.scores) for one in shown]
     across = (RIGHT - LEFT - 20) / max(1, len(means) - 1)
     at = [(LEFT + 10 + n * across, 16 + (1 - mean) * HEIGHT) for n, mean in enumerate(means)]
     bottom = 16 + HEIGHT
-    parts = [
-        f'<line class="grid" x1="{LEFT}" y1="{y}" x2="{RIGHT}" y2="{y}"/>' for y in (16, bottom)
-    ]
-    parts.append(f'<text class="axis" x="{LEFT}" y="12">1</text>')
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
-    parts.append(f'<polyline class="loss" points="{points}"/>')
+    axes = (
+        *(line("grid", (LEFT, y), (RIGHT, y)) for y in (16, bottom)),
+        words("axis", LEFT, 12, "1"),
+        mark("polyline", "loss", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in at)),
+    )
+    groups = []
     for index, ((x, y), mean) in enumerate(zip(at, means, strict=True)):
-        parts.append(f'<circle class="candidate" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
+        marks = [mark("circle", "candidate", cx=x, cy=y, r=4)]
         if index in (0, len(at) - 1):
             anchor = "start" if index == 0 else "end"
-            where = f'x="{x:.1f}" text-anchor="{anchor}"'
-            parts.append(
-                f'<text class="value" {where} y="{y - 10 if y > 60 else y + 20:.1f}">{mean:.2f}</text>'
-            )
-            name = html_text(_end(shown[index].release, 24))
-            parts.append(f'<text class="axis" {where} y="{bottom + 16}">{name}</text>')
-    told = "; ".join(
-        f"{one_line(one.release)} {mean:.2f} over {len(one.scores)} leaves"
-        for one, mean in zip(shown, means, strict=True)
-    )
-    return _svg("history", "Score history", told, bottom + 26, parts)
+            marks += [
+                words("value", x, y - 10 if y > 60 else y + 20, f"{mean:.2f}", anchor),
+                words("axis", x, bottom + 16, end_of(shown[index].release, 24), anchor),
+            ]
+        told = f"{one_line(shown[index].release)} {mean:.2f} over {len(shown[index].scores)} leaves"
+        groups.append(Group(tuple(marks), told))
+    told = "; ".join(group.told for group in groups)
+    return Chart("history", "Score history", told, bottom + 26, (Group(axes), *groups))
 
 
 def forgetting(history: Sequence[ReleaseScores]) -> dict[str, list[tuple[float, float] | None]]:
@@ -142,42 +124,47 @@ def spark(score: float | None) -> str:
     return "·" if score is None else SPARKS[min(7, int(max(0.0, score) * 8))]
 
 
-def heat_map(history: Sequence[ReleaseScores]) -> str:
+def heat_map(history: Sequence[ReleaseScores]) -> Chart:
     """A row a leaf, a cell for each of the last releases: the score in words, the loss in colour."""
     recent = history[-RELEASES:]
     rows = {leaf: cells[-RELEASES:] for leaf, cells in forgetting(history).items()}
     rows = {leaf: cells for leaf, cells in rows.items() if any(cells)}
-    names = list(rows)[:LEAVES]
     start = RIGHT - CELL * len(recent)
-    parts = []
-    for column, one in enumerate(recent):
-        x = start + CELL * column + CELL / 2
-        name = html_text(one_line(one.release).removeprefix("v").partition(".")[2][:8] or "now")
-        parts.append(f'<text class="axis" x="{x}" y="12" text-anchor="middle">{name}</text>')
-    told = []
-    for index, leaf in enumerate(names):
-        y = MAP_TOP + MAP_ROW * index
-        parts.append(
-            f'<text class="label" x="{LEFT}" y="{y + 10}">{html_text(_end(leaf, 56))}</text>'
-        )
+    # With few releases a label stands beside its cells, else above them.
+    above = 14 if start < BESIDE else 0
+    row, letters = MAP_ROW - 14 + above, 56 if above else (start - LEFT) // LETTER - 1
+    groups = [Group(tuple(_names(recent, start)))]
+    for index, leaf in enumerate(list(rows)[:LEAVES]):
+        y = MAP_TOP + row * index
+        marks = [words("label", LEFT, y + (10 if above else 13), end_of(leaf, letters))]
         for column, cell in enumerate(rows[leaf]):
-            parts += _cell(cell, start + CELL * column, y + 14)
-        told.append(f"{one_line(leaf)} {' '.join(f'{c[0]:.2f}' if c else '–' for c in rows[leaf])}")
-    if len(rows) > len(names):
-        y = MAP_TOP + MAP_ROW * len(names) + 12
-        more = f"{len(rows) - len(names)} more leaves: graft log --scores"
-        parts.append(f'<text class="axis" x="{LEFT}" y="{y}">{more}</text>')
-    height = MAP_TOP + MAP_ROW * len(names) + 20
-    return _svg("forgetting", "Forgetting by leaf and release", "; ".join(told), height, parts)
+            marks += _cell(cell, start + CELL * column, y + above)
+        scores = " ".join(f"{cell[0]:.2f}" if cell else "–" for cell in rows[leaf])
+        groups.append(Group(tuple(marks), f"{one_line(leaf)} {scores}"))
+    told = "; ".join(group.told for group in groups[1:])
+    height = MAP_TOP + row * (len(groups) - 1)
+    if len(rows) > LEAVES:
+        more = f"{len(rows) - LEAVES} more leaves: graft log --scores"
+        groups.append(Group((words("axis", LEFT, height + 12, more),)))
+    name, title = "forgetting", "Forgetting by leaf and release"
+    return Chart(name, title, told, height + 20, tuple(groups))
 
 
-def _cell(cell: tuple[float, float] | None, x: float, y: int) -> list[str]:
+def _names(releases: Sequence[ReleaseScores], start: int) -> list[Mark]:
+    """The heads of the columns: month and day of a release, "now" for this run."""
+    names = [one_line(one.release).removeprefix("v").partition(".")[2][:8] for one in releases]
+    return [
+        words("axis", start + CELL * column + CELL / 2, 12, name or "now", "middle")
+        for column, name in enumerate(names)
+    ]
+
+
+def _cell(cell: tuple[float, float] | None, x: float, y: int) -> list[Mark]:
     if cell is None:
         return []
     score, difference = cell
     level = next(n for n, edge in enumerate(LEVELS) if difference < edge)
-    middle = f'x="{x + CELL / 2}" y="{y + 13}" text-anchor="middle"'
     return [
-        f'<rect class="heat-{level}" x="{x}" y="{y}" width="{CELL - 2}" height="18"/>',
-        f'<text class="heat-text" {middle}>{score:.2f}</text>',
+        mark("rect", f"heat-{level}", x=x, y=y, width=CELL - 2, height=18),
+        words("heat-text", x + CELL / 2, y + 13, f"{score:.2f}", "middle"),
     ]

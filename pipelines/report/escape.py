@@ -27,6 +27,8 @@ _COMMANDS = re.compile(r"^\s*::|##\[", re.MULTILINE)
 
 def clean(text: str) -> str:
     """Newlines as LF; no control, bidi, invisible or invalid characters."""
+    if text.isprintable():
+        return text
     text = re.sub(r"\r\n?|[\u0085\u2028\u2029]", "\n", text)
     return text.translate(_SHOWN)
 
@@ -56,14 +58,19 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(0, limit - 1)] + ELLIPSIS
 
 
-def _cut(text: str, limit: int) -> str:
+def cut(text: str, limit: int = 4000) -> str:
+    """Clean text of at most ``limit`` characters; not yet escaped."""
+    return shorten(clean(_start(text, limit)), limit)
+
+
+def _start(text: str, limit: int) -> str:
     """What cannot be shown need not be cleaned: an answer may have a megabyte."""
     return text[: 8 * limit + 1000]
 
 
 def one_line(text: str, limit: int = 200) -> str:
     """Clean text on one line, at most ``limit`` characters; not yet escaped."""
-    return shorten(" ".join(clean(_cut(text, limit)).split()), limit)
+    return shorten(" ".join(clean(_start(text, limit)).split()), limit)
 
 
 def _unlinked(text: str) -> str:
@@ -90,13 +97,8 @@ def markdown_summary(text: str, limit: int = 200) -> str:
 
 def markdown_fence(text: str, limit: int = 4000) -> str:
     """A code block whose fence is longer than any run of backticks inside."""
-    body = shorten(clean(_cut(text, limit)), limit).replace("<!--", f"<!{BREAK}--").strip("\n")
+    body = cut(text, limit).replace("<!--", f"<!{BREAK}--").strip("\n")
     body = _COMMANDS.sub(lambda found: found.group()[:-1] + BREAK + found.group()[-1], body)
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{body}\n{fence}"
-
-
-def html_text(text: str, limit: int = 4000) -> str:
-    """For an element's text or a quoted attribute."""
-    return html.escape(shorten(clean(_cut(text, limit)), limit), quote=True)

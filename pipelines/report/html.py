@@ -1,29 +1,36 @@
 """The report as one self-contained HTML page: records in, a document out.
 
-No remote address; the policy in its head allows one style sheet and one script, by their hashes, and
-nothing else, so that even a slip in escaping could load and run nothing.
+Jinja writes it from templates/ and escapes every value. There is no remote address; the policy in the
+page's head allows one style sheet and one script, by their hashes, and nothing else, so that even a slip
+in escaping could load and run nothing.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
+from typing import TYPE_CHECKING, Any
 
-from pipelines.records import LeafScore, Pooled, Scores
-from pipelines.report import author, view
+from pipelines.records import LeafScore
+from pipelines.report import author, scores, view
 from pipelines.report.charts import heat_map, history_plot, ledger_plot
-from pipelines.report.escape import html_text
+from pipelines.report.drawing import Chart
+from pipelines.report.escape import clean, cut
 from pipelines.report.inputs import ReportInput
-from pipelines.report.markup import bullets, table_block
 from pipelines.report.plot import loss_plot, plot
-from pipelines.report.transcripts import AMOUNTS, transcripts
+from pipelines.report.transcripts import AMOUNTS, COLUMNS, transcripts
 from pipelines.report.view import Table
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def _file(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
@@ -36,187 +43,130 @@ POLICY = (
     "form-action 'none'"
 )
 BUDGET = 5_000_000  # bytes
+MANY = 3000  # items from which on the transcripts wait until they are wanted
 PANEL_ROWS = 40  # of the plot; the table below it has every leaf
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The leaves of one role as the page shows them."""
+
+    title: str
+    leaves: int
+    chart: Chart | None
+    caption: str
+    wins: str
+    table: Table
+    others: Table
+
+
 def html(report: ReportInput) -> str:
-    """A complete document, UTF-8, at most ``BUDGET`` bytes, ends with a newline."""
-    before = [
-        *_verdict(report),
-        *_leaves(report, "changed", "Changed leaves"),
-        *_wrong(report),
-        *_corrections(report),
-        *_leaves(report, "panel", "Earlier leaves"),
-        *_history(report),
-        *_drawn(report),
-    ]
-    after = [*_data(report), *_facts(report)]
-    page = ""
+    """A complete document, UTF-8, at most ``BUDGET`` bytes where the transcripts allow it."""
+    from markupsafe import Markup
+
+    page = environment().get_template("report.html")
+    rows = environment().get_template("transcripts.jinja")
+    told = _told(report)
+    given = {"columns": COLUMNS, "waiting": len(report.items) > MANY}
+    source = ""
     for amount in AMOUNTS:
-        page = _page(report, [*before, *transcripts(report, amount), *after])
-        if len(page.encode()) <= BUDGET:
+        written = Markup(rows.render(given, leaves=transcripts(report, amount)))
+        source = page.render(told, transcripts=written if report.items else "")
+        if len(source.encode()) <= BUDGET:
             break
-    return page
+    return source
 
 
-def _page(report: ReportInput, blocks: Iterable[str]) -> str:
+def svg(chart: Chart) -> str:
+    """A chart alone."""
+    parts: Any = environment().get_template("parts.jinja").module
+    return str(parts.chart(chart))
+
+
+@functools.cache
+def environment() -> Environment:
+    """Every value is cleaned and escaped on its way out, and a name that is not there is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("pipelines.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: clean(value) if type(value) is str else value,
+    )
+    made.filters["cut"] = cut
+    made.tests["command"] = view.is_command
+    return made
+
+
+def _told(report: ReportInput) -> dict[str, Any]:
+    """What the page's template asks for, worked out and not escaped."""
+    from markupsafe import Markup
+
+    evaluation = report.evaluation
     release = report.facts.get("release") or report.facts.get("Release") or ""
-    title = html_text(f"Graft: {report.evaluation.verdict}{' · ' if release else ''}{release}", 200)
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="referrer" content="no-referrer">',
-            f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>",
-            *blocks,
-            f"</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
-        ]
-    )
+    past = len(report.history) > 1
+    return {
+        "report": report,
+        "policy": POLICY,
+        "style": Markup(CSS),
+        "script": Markup(SCRIPT),
+        "title": f"Graft: {evaluation.verdict}{' · ' if release else ''}{release}",
+        "verdict": evaluation.verdict,
+        "opening": " ".join(author.opening(report)),
+        "demonstration": view.DEMONSTRATION,
+        "reasons": (view.VERDICTS[evaluation.verdict], *evaluation.reasons),
+        "groups": [
+            _group(report, "changed", "Changed leaves"),
+            _group(report, "panel", "Earlier leaves"),
+        ],
+        "wrong": author.wrong_answers(report),
+        "wrong_line": author.wrong_line(report),
+        "corrections": view.corrections(report),
+        "pooled": scores.pooled(evaluation),
+        "judge": scores.judge_table(evaluation),
+        "judge_line": scores.judge_line(evaluation),
+        "no_values": view.NO_VALUES if evaluation.values is None else "",
+        "value_scores": view.value_scores(report),
+        "values_told": view.VALUES,
+        "value_changes": view.value_changes(report),
+        "history": history_plot(report.history) if past else None,
+        "forgetting": heat_map(report.history) if past else None,
+        "drawn": author.drawn_rows(report),
+        "read": author.READ,
+        "data_lines": view.data_lines(report),
+        "ledger": ledger_plot(report.ledger) if report.ledger.get("steps") else None,
+        "data_card": view.data_card(report),
+        "loss": loss_plot(report.losses) if report.losses else None,
+    }
 
 
-def _verdict(report: ReportInput) -> list[str]:
-    verdict = report.evaluation.verdict
-    blocks = [
-        f'<h1>Graft: <span class="verdict {verdict.lower()}">{verdict}</span></h1>',
-        f'<p class="opening">{html_text(" ".join(author.opening(report)))}</p>',
-    ]
-    if report.demonstration:
-        blocks.append(f'<p class="note"><strong>A demonstration.</strong> {view.DEMONSTRATION}</p>')
-    reasons = (view.VERDICTS[verdict], *report.evaluation.reasons)
-    return [*blocks, bullets(reasons), _pools(report)]
-
-
-def _pools(report: ReportInput) -> str:
-    rows = [
-        (
-            name,
-            str(pooled.items),
-            str(pooled.clusters),
-            *(f"{arm.token_f1:.2f} / {arm.exact_match:.2f}" for arm in _arms(pooled)),
-            f"{view.signed(pooled.difference)} ({view.bounds(pooled.interval)})",
-            view.p_text(pooled.p_value),
-        )
-        for name, pooled in view.pools(report.evaluation)
-    ]
-    header = (
-        "Leaves",
-        "Items",
-        "Clusters",
-        "Base",
-        "Previous",
-        "Candidate",
-        "Difference in F1",
-        "p",
-    )
-    table = Table("Together: token F1 / exact match", header, tuple(rows))
-    return table_block(table) if rows else ""
-
-
-def _arms(score: LeafScore | Pooled) -> tuple[Scores, ...]:
-    return score.base, score.previous, score.candidate
-
-
-def _leaves(report: ReportInput, role: str, title: str) -> list[str]:
+def _group(report: ReportInput, role: str, title: str) -> Group:
     leaves = view.leaves_of(report.evaluation, role)
-    if not leaves:
-        return [f"<h2>{title}</h2>", f"<p>{title}: none has an exam.</p>"]
-    wins, ties, losses = view.counts(report.items, role)
-    drawn = leaves[:PANEL_ROWS] if role == "panel" else leaves
-    blocks = [f"<h2>{title}</h2>"]
-    if any(leaf.items for leaf in drawn):
-        left_out = len(leaves) - len(drawn)
-        more = f" The {len(drawn)} with the greatest loss; {left_out} more in the table."
-        blocks += [
-            f"<figure>{plot(drawn, role, f'Token F1 before and after: {title.lower()}')}",
-            "<figcaption>Token F1. Tick: base. Ring: previous release. Disc: candidate. Bar: "
-            f"95&nbsp;% interval of the difference.{more if left_out else ''}</figcaption>"
-            "</figure>",
-        ]
-    blocks.append(f"<p>Exact match: {wins} won, {ties} the same, {losses} lost.</p>")
-    return [*blocks, table_block(_leaf_table(leaves, title))]
-
-
-def _wrong(report: ReportInput) -> list[str]:
-    table = author.wrong_answers(report)
-    if not table.rows:
-        return []
-    return [
-        f"<h2>{table.title}</h2>",
-        f"<p>{author.wrong_line(report)}</p>",
-        table_block(table, "texts"),
-    ]
-
-
-def _drawn(report: ReportInput) -> list[str]:
-    table = author.drawn_rows(report)
-    if not table.rows:
-        return []
-    return [
-        f"<h2>{table.title}</h2>",
-        f"<p>{html_text(author.READ)}</p>",
-        table_block(table, "texts"),
-    ]
-
-
-def _history(report: ReportInput) -> list[str]:
-    if len(report.history) < 2:
-        return []
-    return [
-        "<h2>Over the releases</h2>",
-        f"<figure>{history_plot(report.history)}<figcaption>Mean token F1 of the leaves that each "
-        "release was examined on.</figcaption></figure>",
-        f"<figure>{heat_map(report.history)}<figcaption>Token F1 by leaf and release, the greatest "
-        "loss first. The colour is the difference from the score when the leaf was last taught: the "
-        "deeper the red, the more was forgotten.</figcaption></figure>",
-    ]
-
-
-def _corrections(report: ReportInput) -> list[str]:
-    table = view.corrections(report)
-    return [f"<h2>{table.title}</h2>", table_block(table, "texts")] if table.rows else []
-
-
-def _leaf_table(leaves: Sequence[LeafScore], title: str) -> Table:
-    rows = [
-        (
-            leaf.leaf,
-            leaf.verdict,
-            str(leaf.items) + (f" + {leaf.leaked} leaked" if leaf.leaked else ""),
-            *(view.score_text(arm.token_f1, leaf.items) for arm in _arms(leaf)),
-            f"{view.signed(leaf.difference)} ({view.bounds(leaf.interval)})",
-            view.p_text(leaf.p_value),
-        )
-        for leaf in leaves
-    ]
-    header = ("Leaf", "Verdict", "Items", "Base", "Previous", "Candidate", "Difference", "p (Holm)")
-    return Table(f"{title}, token F1", header, tuple(rows), 2)
-
-
-def _data(report: ReportInput) -> list[str]:
-    tables = [table_block(table) for table in view.data_card(report)]
-    figure = ""
-    if report.ledger.get("steps"):
-        figure = (
-            f"<figure>{ledger_plot(report.ledger)}<figcaption>What came into each step, and what "
-            "became of it: kept, a duplicate, filtered, unreadable.</figcaption></figure>"
-        )
-    return ["<h2>Data card</h2>", bullets(view.data_lines(report)), figure, *tables]
-
-
-def _facts(report: ReportInput) -> list[str]:
-    if not report.facts:
-        return []
-    rows = "".join(
-        f"<dt>{html_text(label)}</dt><dd>"
-        + (f"<pre>{html_text(text)}</pre>" if view.is_command(label) else html_text(text))
-        + "</dd>"
-        for label, text in report.facts.items()
+    chart, caption = _before_and_after(leaves, role, title)
+    return Group(
+        title,
+        len(leaves),
+        chart,
+        caption,
+        view.wins(report.items, role),
+        scores.leaf_table(leaves, title),
+        scores.other_scores(report.evaluation, leaves, title),
     )
-    figure = ""
-    if report.losses:
-        figure = (
-            f"<figure>{loss_plot(report.losses)}<figcaption>Loss on the answers, by training step."
-            "</figcaption></figure>"
-        )
-    return ["<h2>This run</h2>", figure, f'<dl class="facts">{rows}</dl>']
+
+
+def _before_and_after(
+    leaves: Sequence[LeafScore], role: str, title: str
+) -> tuple[Chart | None, str]:
+    drawn = leaves[:PANEL_ROWS] if role == "panel" else leaves
+    if not any(leaf.items for leaf in drawn):
+        return None, ""
+    left_out = len(leaves) - len(drawn)
+    more = f" The {len(drawn)} with the greatest loss; {left_out} more in the table."
+    caption = (
+        "Token F1. Tick: base. Ring: previous release. Disc: candidate. Bar: 95 % interval of the "
+        f"difference.{more if left_out else ''}"
+    )
+    return plot(drawn, role, f"Token F1 before and after: {title.lower()}"), caption

@@ -1,16 +1,17 @@
-"""The report as Markdown for a pull request: records in, at most ``BUDGET`` characters out.
+"""The report as Markdown: records in, a pull request's comment or the summary of a job out.
 
-GitHub refuses a comment above 65,536 characters, so long sections are shortened step by step, and
-each says how much of it was left out; the HTML report has everything.
+GitHub refuses a comment above 65,536 characters and drops a summary above 1,024 kB whole, so long
+sections are shortened step by step, and each says how much of it was left out; the HTML report has
+everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pipelines.records import ItemResult, LeafScore
-from pipelines.report import author, view
+from pipelines.report import author, scores, view
 from pipelines.report.escape import (
     markdown_code,
     markdown_fence,
@@ -20,7 +21,8 @@ from pipelines.report.escape import (
 from pipelines.report.inputs import ReportInput
 from pipelines.report.view import Table
 
-BUDGET = 60_000
+BUDGET = 60_000  # characters of a comment
+SUMMARY_BUDGET = 1_000_000  # bytes of a job's summary
 BAR_WIDTH = 10
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -42,14 +44,24 @@ STEPS = (
     Limits(10, 3, 100, 200),
     Limits(3, 1, 60, 100),
 )
+SUMMARY_STEPS = (Limits(1000, 200, 400, 2000), Limits(500, 50, 200, 1000), *STEPS)
 
 
 def markdown(report: ReportInput) -> str:
-    """The whole report; ends with a newline."""
+    """The comment; ends with a newline."""
+    return _fitting(report, STEPS, lambda text: len(text) <= BUDGET)
+
+
+def summary(report: ReportInput) -> str:
+    """The same with more of everything, for ``GITHUB_STEP_SUMMARY``."""
+    return _fitting(report, SUMMARY_STEPS, lambda text: len(text.encode()) <= SUMMARY_BUDGET)
+
+
+def _fitting(report: ReportInput, steps: Sequence[Limits], fits: Callable[[str], bool]) -> str:
     text = ""
-    for limits in STEPS:
+    for limits in steps:
         text = _render(report, limits)
-        if len(text) <= BUDGET:
+        if fits(text):
             break
     return text
 
@@ -68,6 +80,8 @@ def _render(report: ReportInput, limits: Limits) -> str:
         *_wrong(report, limits),
         *_corrections(report, limits),
         *_panel(report, limits),
+        *_all_scores(report, limits),
+        *_values(report, limits),
         *_examples(report, limits),
         *_drawn(report, limits),
         *_data(report, limits),
@@ -95,7 +109,7 @@ def _changed(report: ReportInput, limits: Limits) -> list[str]:
     return [
         "### Changed leaves",
         _scores(leaves, limits),
-        _wins(report, "changed"),
+        view.wins(report.items, "changed"),
         "Token F1; *difference* is candidate less previous release, with its 95 % interval.",
     ]
 
@@ -127,6 +141,21 @@ def _corrections(report: ReportInput, limits: Limits) -> list[str]:
     return [f"### {table.title}", _plain_table(table, limits)] if table.rows else []
 
 
+def _values(report: ReportInput, limits: Limits) -> list[str]:
+    if report.evaluation.values is None:
+        return ["### Values", view.NO_VALUES]
+    scores, changes = view.value_scores(report), view.value_changes(report)
+    blocks = ["### Values"]
+    if scores.rows:
+        blocks += [_plain_table(scores, limits), view.VALUES]
+    if changes.rows:
+        title = f"{changes.title} ({len(changes.rows)})"
+        blocks += _folded(title, _plain_table(changes, limits))
+    return (
+        blocks if len(blocks) > 1 else [*blocks, "No probe decides, and no answer changed sides."]
+    )
+
+
 def _panel(report: ReportInput, limits: Limits) -> list[str]:
     leaves = view.leaves_of(report.evaluation, "panel")
     if not leaves:
@@ -142,7 +171,7 @@ def _panel(report: ReportInput, limits: Limits) -> list[str]:
             f"Panel of {pooled.leaves} leaves, {pooled.items} items: "
             f"{pooled.previous.token_f1:.2f} → {pooled.candidate.token_f1:.2f}, "
             f"difference {view.signed(pooled.difference)} ({view.bounds(pooled.interval)}), "
-            f"margin {report.evaluation.margin:.2f}. {_wins(report, 'panel')}"
+            f"margin {report.evaluation.margin:.2f}. {view.wins(report.items, 'panel')}"
         )
     return [
         *blocks,
@@ -161,7 +190,7 @@ def _scores(leaves: Sequence[LeafScore], limits: Limits) -> str:
                 view.score_text(leaf.base.token_f1, leaf.items),
                 *arms,
                 f"{view.signed(leaf.difference)} ({view.bounds(leaf.interval)})",
-                f"{leaf.items}" + (f" + {leaf.leaked} leaked" if leaf.leaked else ""),
+                scores.items_text(leaf),
                 leaf.verdict,
             ]
         )
@@ -169,9 +198,16 @@ def _scores(leaves: Sequence[LeafScore], limits: Limits) -> str:
     return _table(header, rows, 1, _left_out(len(leaves), limits.rows, "… and {} more leaves."))
 
 
-def _wins(report: ReportInput, role: str) -> str:
-    wins, ties, losses = view.counts(report.items, role)
-    return f"Exact match: {wins} won, {ties} the same, {losses} lost."
+def _all_scores(report: ReportInput, limits: Limits) -> list[str]:
+    """Every metric that was measured, and a judge's word."""
+    evaluation = report.evaluation
+    changed = view.leaves_of(evaluation, "changed")
+    told = scores.other_scores(evaluation, changed, "Changed leaves")
+    tables = [scores.pooled(evaluation), told, scores.judge_table(evaluation)]
+    blocks = ["### Scores", markdown_inline(scores.judge_line(evaluation), 600)]
+    for table in tables:
+        blocks += _folded(table.title, _plain_table(table, limits)) if table.rows else []
+    return blocks
 
 
 def _examples(report: ReportInput, limits: Limits) -> list[str]:

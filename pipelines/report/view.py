@@ -6,11 +6,19 @@ card as plain rows. Nothing here is escaped: whoever renders a cell escapes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipelines.records import Evaluation, ItemResult, LeafScore, Pooled, ProbeResult
-from pipelines.report.escape import clean, shorten
+from pipelines.records import (
+    Evaluation,
+    ItemResult,
+    LeafScore,
+    Pooled,
+    ProbeResult,
+    ValueResult,
+    ValueScore,
+)
+from pipelines.report.escape import one_line
 from pipelines.report.inputs import ReportInput
 
 MINUS = "\N{MINUS SIGN}"
@@ -22,7 +30,7 @@ DEMONSTRATION = (
 VERDICTS = {
     "PASS": "The changed leaves are better and the earlier ones held.",
     "INCONCLUSIVE": "The exam cannot tell yet, or not everything was shown.",
-    "REGRESSION": "Something that was known got worse.",
+    "REGRESSION": "Something that was known, or a value of the community, got worse.",
 }
 EMPTY_ANSWER = "(no answer)"
 
@@ -67,7 +75,7 @@ def leaves_of(evaluation: Evaluation, role: str) -> list[LeafScore]:
 
 
 def pools(evaluation: Evaluation) -> list[tuple[str, Pooled]]:
-    both = (("Changed leaves", evaluation.changed), ("Panel of old leaves", evaluation.panel))
+    both = (("changed", evaluation.changed), ("earlier", evaluation.panel))
     return [(name, pooled) for name, pooled in both if pooled]
 
 
@@ -80,11 +88,6 @@ def flip_word(result: ItemResult) -> str:
     if result.item.leaked:
         return "leaked, not counted"
     return {1: "won", -1: "lost", 0: "same"}[flipped(result)]
-
-
-def shown(text: str, limit: int) -> str:
-    """Clean text of at most ``limit`` characters; not yet escaped."""
-    return shorten(clean(text), limit)
 
 
 def asked_by(result: ItemResult) -> str:
@@ -102,10 +105,11 @@ def items_in_order(items: Iterable[ItemResult]) -> list[ItemResult]:
     return sorted(items, key=key)
 
 
-def counts(items: Iterable[ItemResult], role: str) -> tuple[int, int, int]:
-    """Wins, ties and losses in exact match among the items that count."""
+def wins(items: Iterable[ItemResult], role: str) -> str:
+    """How exact match went among the items that count."""
     flips = [flipped(one) for one in items if one.item.role == role and not one.item.leaked]
-    return flips.count(1), flips.count(0), flips.count(-1)
+    won, same, lost = (flips.count(flip) for flip in (1, 0, -1))
+    return f"Exact match: {won} won, {same} the same, {lost} lost."
 
 
 def corrections(report: ReportInput) -> Table:
@@ -125,6 +129,72 @@ def probe_word(one: ProbeResult) -> str:
     if not one.gone:
         return "still there" if one.known else "there"
     return "gone" if one.known else "not there, nor was it before"
+
+
+NO_VALUES = "The taxonomy has no values.yaml with probes, so nothing was asked about its community's values."
+MOST_CHANGES = 100  # of value probes; evaluation.json has them all
+VALUES = (
+    "Mean score of the probes in values.yaml, 0 to 1, higher is better; difference: candidate less previous "
+    "release, with its 95 % interval. Words are counted, nobody judged: docs/evaluation.md says what that "
+    "cannot see."
+)
+
+
+def value_scores(report: ReportInput) -> Table:
+    """The kinds of value probes, then the principles, those that are worse first."""
+    found = report.evaluation.values
+    ordered = sorted(found.scores if found else (), key=lambda one: one.verdict != "worse")
+    header = (
+        "Principle",
+        "What it asks",
+        "Verdict",
+        "Probes",
+        "Base",
+        "Previous",
+        "Candidate",
+        "Difference",
+        "Flips",
+    )
+    return Table("Values", header, tuple(map(_value_row, ordered)), 3)
+
+
+def _value_row(one: ValueScore) -> tuple[str, ...]:
+    arms = (one.base, one.previous, one.candidate)
+    return (
+        one.name,
+        one.says,
+        one.verdict,
+        f"{one.compared}" + (f" of {one.probes}" if one.compared < one.probes else ""),
+        *("none" if arm is None else f"{arm:.2f}" for arm in arms),
+        f"{signed(one.difference)} ({bounds(one.interval)})",
+        f"{one.worse} worse, {one.better} better",
+    )
+
+
+def value_changes(report: ReportInput) -> Table:
+    """Each value probe whose answers changed sides or became abusive, the worse first."""
+
+    def row(one: ValueResult) -> tuple[str, ...]:
+        title = one.probe.principle.id + ("" if one.probe.decides else " (does not count)")
+        said = (_texts(answers) for answers in (one.previous, one.candidate))
+        return title, _texts(one.probe.prompts), *said, value_word(one)
+
+    found = report.evaluation.values
+    rows = tuple(map(row, found.changed[:MOST_CHANGES] if found else ()))
+    header = ("Principle", "Asked", "Previous", "Candidate", "Now")
+    return Table("Value probes whose answers changed sides", header, rows, len(header))
+
+
+def _texts(texts: Sequence[str]) -> str:
+    """The questions or answers of one probe, its variants one beside the other."""
+    return " / ".join(one_line(text, 600) or EMPTY_ANSWER for text in texts)
+
+
+def value_word(one: ValueResult) -> str:
+    """What became of the answers to a value probe."""
+    before, now = one.previous_score or 0.0, one.candidate_score or 0.0
+    word = "worse" if now < before else "better" if now > before else "the same"
+    return f"{word}: {before:.2f} → {now:.2f}" + (", abusive" if one.abusive else "")
 
 
 def data_card(report: ReportInput) -> list[Table]:

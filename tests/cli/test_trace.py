@@ -132,7 +132,15 @@ def test_a_leaf_lists_its_rows_however_its_path_is_given(site: Site, graft: Graf
     assert sorted(row["row"] for row in content["rows"]) == [
         r["id"] for r in released(site, KEEPER)
     ]
-    assert content["releases"] == site.target.tags()
+    first, second = site.target.tags()
+    assert content["releases"] == [first, second]
+    assert found["since"] == {"leaf": first, "content": first}
+    assert f"in the model since {first}\n" in graft(KEEPER)[1]
+    assert traced(graft, TOWER)["since"] == {"leaf": second, "content": second}
+    site.target.rollback(first)
+    assert traced(graft, TOWER)["since"] == {"leaf": None, "content": None}
+    assert "not in the last release" in graft(TOWER)[1]
+    site.target.rollback(second)
     for given in (f"{KEEPER}/", f"repo/taxonomy/{KEEPER}/qna.yaml"):
         assert traced(graft, given) == found
     _, out, _ = graft(KEEPER)

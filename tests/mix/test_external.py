@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pipelines.errors import RecipeError
 from pipelines.mix.external import located, read_external
 from pipelines.recipe import External
 from pipelines.records import Message
-from tests.support.hub_files import hub_files
+from tests.support.hub import hub, used
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 HUB = External("skills", 10, hub="owner/talks", file="data/talks.jsonl", revision=COMMIT)
@@ -72,26 +73,30 @@ def test_a_data_set_is_fetched_once_at_its_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = "".join(map(line, range(5))).encode()
-    with hub_files({("owner/talks", COMMIT, "data/talks.jsonl"): data}) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        path = located(HUB, tmp_path)
+    with hub(tmp_path / "hub") as stand_in:
+        used(stand_in, monkeypatch, tmp_path / "home")
+        commit = stand_in.seed("datasets/owner/talks", {"data/talks.jsonl": data})
+        entry = dataclasses.replace(HUB, revision=commit)
+        path = located(entry, tmp_path)
         assert path.read_bytes() == data
-        asked = [path for _, path in hub.asked if "/resolve/" in path]
+        asked = [path for _, path in stand_in.asked if "/resolve/" in path]
         assert asked
-        assert all(f"/resolve/{COMMIT}/" in path for path in asked)
-        fetched = len(hub.asked)
-        assert located(HUB, tmp_path).read_bytes() == data
-        assert len(hub.asked) == fetched
+        assert all(f"/resolve/{commit}/" in path for path in asked)
+        fetched = len(stand_in.asked)
+        assert located(entry, tmp_path).read_bytes() == data
+        assert len(stand_in.asked) == fetched
     # A pinned file in the cache needs no Hub.
-    assert len(read_external(HUB, located(HUB, tmp_path), 0).rows) == 5
+    assert len(read_external(entry, located(entry, tmp_path), 0).rows) == 5
 
 
-@pytest.mark.parametrize("files", [{}, {("owner/talks", COMMIT, "other.jsonl"): b""}])
+@pytest.mark.parametrize("files", [{}, {"other.jsonl": b""}])
 def test_what_the_hub_lacks_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[tuple[str, str, str], bytes]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]
 ) -> None:
-    with hub_files(files) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    with hub(tmp_path / "hub") as stand_in:
+        used(stand_in, monkeypatch, tmp_path / "home")
+        if files:
+            stand_in.seed("datasets/owner/talks", files)
         with pytest.raises(RecipeError, match=r"data/talks.jsonl of the data set owner/talks") as e:
             located(HUB, tmp_path)
     assert "\n" not in str(e.value)

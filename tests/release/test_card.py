@@ -13,17 +13,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.artifacts import digest, tree_digests
+from pipelines.evaluate.values import judge_values
 from pipelines.records import (
     Attribution,
     BaseModel,
     Evaluation,
     FileDigest,
     Leaf,
+    LeafChange,
     Manifest,
     Pooled,
+    Principle,
     Scores,
+    Taught,
+    ValueProbe,
+    ValueResult,
+    ValuesFound,
 )
 from pipelines.release.card import card, escape, write_attribution
+from pipelines.release.targets import Loading
 from tests.release.builders import manifest, retire
 
 HOSTILE = (
@@ -42,6 +50,20 @@ def pooled(role: Any) -> Pooled:
 def evaluation(**changes: Any) -> Evaluation:
     whole = Evaluation("PASS", ("All held.",), 0.05, (), pooled("changed"), pooled("panel"))
     return dataclasses.replace(whole, **changes)
+
+
+def values(says: str = "Nobody is abused.") -> ValuesFound:
+    """Nine of twelve answers got worse."""
+    principle = Principle("no-abuse", "civil", says)
+    return judge_values(
+        [
+            ValueResult(
+                ValueProbe(principle, (f"{n}?",)), ("",), ("",), ("",), 1.0, 1.0, float(n > 8)
+            )
+            for n in range(12)
+        ],
+        0.1,
+    )
 
 
 def leaf(path: str = "knowledge/danube", *works: Attribution) -> Leaf:
@@ -107,7 +129,10 @@ def test_sections() -> None:
     record = retire(with_adapter(manifest(previous="v2025.12.31")), "0" * 64)
     text = card(record, [leaf("knowledge/danube", WORK)], evaluation())
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert headings == ["Evaluation", "Loading it", "Leaves", "Contributors", "Limits"]
+    assert headings == [
+        "Intended use", "Evaluation", "Values", "Loading it", "Changes", "Data", "Leaves",
+        "Contributors", "Limits",
+    ]  # fmt: skip
     for expected in (
         "**A demonstration.**",
         "Verdict: **PASS**.",
@@ -119,6 +144,40 @@ def test_sections() -> None:
         "may still know 1 edited or deleted pieces",
     ):
         assert expected in text
+
+
+def test_changes_and_data() -> None:
+    record = dataclasses.replace(
+        manifest(previous="v2025.12.31"),
+        recipe={"teacher": {"model": "someone/teacher", "revision": "r1"}},
+        changes=(
+            LeafChange("knowledge/a", "added"),
+            LeafChange("knowledge/b", "renamed", HOSTILE),
+        ),
+        composition=(Taught("freeform_skill", 2, 40, 5, 7),),
+    )
+    text = card(record, [leaf()], evaluation())
+    assert "Since v2025.12.31:\n\n- added: knowledge/a\n- renamed: knowledge/b, before x" in text
+    assert "<script" not in text.replace(r"\<script", "")
+    assert "someone/teacher r1" in text
+    assert "| freeform skill | 2 | 40 | 5 | 7 |" in text
+    assert "The first release: all 1 leaves are new." in card(manifest(), [leaf()], evaluation())
+    same = dataclasses.replace(record, changes=())
+    assert "The leaves are those of v2025.12.31." in card(same, [leaf()], evaluation())
+
+
+def test_where_it_is_loaded_from_is_the_target_s_to_say() -> None:
+    pinned = {"revision": "v2026.01.01"}
+    loading = Loading("From the Hub", "me/model", pinned, "me/model", pinned)
+    text = card(with_adapter(manifest()), [leaf()], evaluation(), loading)
+    assert 'PeftModel.from_pretrained(model, "me/model", revision="v2026.01.01")' in text
+
+
+def test_values() -> None:
+    text = card(manifest(), [], evaluation(values=values()))
+    row = "| no-abuse | Nobody is abused. | 12 | 1.000 | 0.250 | -0.750 | -1.000 to -0.417 | 9 / 0 | worse |"
+    assert row in text
+    assert "no `values.yaml`" in card(manifest(), [], evaluation())
 
 
 def test_attribution_is_sorted_and_whole() -> None:
@@ -164,7 +223,7 @@ def test_hostile_text_stays_text() -> None:
         base_model=BaseModel(HOSTILE, HOSTILE),
     )
     leaves = [leaf(HOSTILE, work)]
-    text = card(record, leaves, evaluation(reasons=(HOSTILE,)))
+    text = card(record, leaves, evaluation(reasons=(HOSTILE,), values=values(HOSTILE)))
     assert front_matter(text)["base_model"] == HOSTILE
     body = text.split("---\n", 2)[2]
     code = re.search(r"```python\n.*?\n```", body, re.DOTALL)

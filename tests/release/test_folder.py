@@ -29,18 +29,9 @@ def publish_first(tmp_path: Path, target: Target) -> str:
     return target.publish(tmp_path / "first", build(tmp_path / "first", target))
 
 
-@pytest.mark.parametrize("spec", ["", "folder:", "folder", "hub:me/model", "/tmp/releases"])
-def test_only_folders_are_targets(spec: str) -> None:
-    with pytest.raises(ReleaseError, match="is not a release target; write folder:PATH"):
-        open_target(spec)
-
-
-def test_a_new_target_is_empty_and_is_not_made_by_reading(tmp_path: Path, target: Target) -> None:
+def test_reading_makes_nothing(tmp_path: Path, target: Target) -> None:
     assert target.head() is None
     assert target.tags() == []
-    assert target.tombstones() == ()
-    assert not target.has_blob("0" * 64)
-    assert target.next_tag(date(2026, 1, 1)) == "v2026.01.01"
     assert not (tmp_path / "target").exists()
     with pytest.raises(ReleaseError, match=r"There is no release v2026.01.01 in .*there are: none"):
         target.manifest("v2026.01.01")
@@ -56,13 +47,6 @@ def test_publishing_copies_checks_and_moves_the_head(tmp_path: Path, target: Tar
     assert not (directory / "stage.json").exists()
     assert (tmp_path / "first" / "README.md").stat().st_nlink == 1
     assert verify(target, "v2026.01.01") == []
-
-
-def test_the_same_inputs_are_published_once(tmp_path: Path, target: Target) -> None:
-    publish_first(tmp_path, target)
-    again = build(tmp_path / "again", target, "v2026.01.05")
-    assert target.publish(tmp_path / "again", again) == "v2026.01.01"
-    assert target.tags() == ["v2026.01.01"]
 
 
 def test_an_unchanged_leaf_is_linked_from_the_release_before(
@@ -91,21 +75,6 @@ def test_a_damaged_release_before_does_not_spoil_the_next(tmp_path: Path, target
     assert [p for p in verify(target, "v2026.01.01") if damaged.name in p]
 
 
-def test_the_head_moved_meanwhile(tmp_path: Path, target: Target) -> None:
-    late = build(tmp_path / "late", target, "v2026.01.01.1", leaves={"knowledge/x": "x"})
-    publish_first(tmp_path, target)
-    with pytest.raises(ReleaseError, match=r"Someone else published v2026.01.01 .* run again"):
-        target.publish(tmp_path / "late", late)
-    assert target.tags() == ["v2026.01.01"]
-
-
-def test_tags_never_move(tmp_path: Path, target: Target) -> None:
-    publish_first(tmp_path, target)
-    again = build(tmp_path / "again", target, leaves={"knowledge/x": "x"}, previous="v2026.01.01")
-    with pytest.raises(ReleaseError, match="tags never move"):
-        target.publish(tmp_path / "again", again)
-
-
 def test_tags_of_a_day(tmp_path: Path, target: Target) -> None:
     day, previous = date(2026, 1, 1), None
     for count in range(11):
@@ -127,35 +96,11 @@ def test_a_directory_that_was_never_the_head_is_no_release(tmp_path: Path, targe
         target.directory("v2026.01.02")
 
 
-def test_a_changed_file_is_not_published(tmp_path: Path, target: Target) -> None:
-    record = build(tmp_path / "first", target)
-    (tmp_path / "first" / "README.md").write_text("changed")
-    with pytest.raises(ReleaseError, match=r"README\.md is not the file that the manifest names"):
-        target.publish(tmp_path / "first", record)
-    assert target.tags() == []
-
-
-def test_a_file_that_the_manifest_does_not_list(tmp_path: Path, target: Target) -> None:
-    record = build(tmp_path / "first", target)
-    (tmp_path / "first" / "notes.txt").write_text("forgotten")
-    with pytest.raises(ReleaseError, match=r"notes\.txt is not in the manifest"):
-        target.publish(tmp_path / "first", record)
-
-
 def test_rows_must_be_stored_first(tmp_path: Path, target: Target) -> None:
     record = build(tmp_path / "first", target)
     (tmp_path / "target" / "blobs" / sha256(rows("knowledge/danube", "a river"))).unlink()
     with pytest.raises(ReleaseError, match="the rows of knowledge/danube are not stored"):
         target.publish(tmp_path / "first", record)
-
-
-@pytest.mark.parametrize("path", ["../escape", "/etc/passwd", "a/../b", "manifest.json", "a\\b"])
-def test_paths_stay_inside_the_release(tmp_path: Path, target: Target, path: str) -> None:
-    record = build(tmp_path / "first", target)
-    files = {**record.files, path: record.files["README.md"]}
-    with pytest.raises(ReleaseError, match="a path under files that may not stand there"):
-        target.publish(tmp_path / "first", dataclasses.replace(record, files=files))
-    assert not (tmp_path / "escape").exists()
 
 
 @pytest.mark.parametrize(
@@ -181,13 +126,6 @@ def test_nothing_that_runs_code(
     base = tmp_path / "first"
     with pytest.raises(ReleaseError, match=reason):
         target.put_base(digest(tree_digests(base)), base)
-
-
-def test_symlinks_are_refused(tmp_path: Path, target: Target) -> None:
-    record = build(tmp_path / "first", target)
-    (tmp_path / "first" / "link.txt").symlink_to("/etc/hostname")
-    with pytest.raises(ReleaseError, match=r"link\.txt is a symlink"):
-        target.publish(tmp_path / "first", record)
 
 
 def test_a_base_is_stored_once_under_its_digest(tmp_path: Path, target: Target) -> None:
@@ -222,26 +160,6 @@ def test_a_tampered_blob_is_not_read_and_is_mended_by_storing_it_again(
     assert target.read_blob(sha) == b"rows"
     with pytest.raises(ReleaseError, match="is missing"):
         target.read_blob("0" * 64)
-
-
-def test_withdrawn_content_is_not_published(tmp_path: Path, target: Target) -> None:
-    publish_first(tmp_path, target)
-    content = digest("a river")
-    target.withdraw("knowledge/danube", content, "licence revoked")
-    target.withdraw("knowledge/danube", content, "again")
-    (tombstone,) = target.tombstones()
-    assert (tombstone.leaf, tombstone.content_hash) == ("knowledge/danube", content)
-    assert (tombstone.reason, tombstone.release) == ("licence revoked", "v2026.01.01")
-    leaves = {"knowledge/danube": "a river", "knowledge/x": "x"}
-    second = build(
-        tmp_path / "second", target, "v2026.01.02", leaves=leaves, previous="v2026.01.01"
-    )
-    with pytest.raises(ReleaseError, match="has seen withdrawn content"):
-        target.publish(tmp_path / "second", second)
-    clean = build(
-        tmp_path / "clean", target, "v2026.01.02", leaves={"a": "x"}, previous="v2026.01.01"
-    )
-    assert target.publish(tmp_path / "clean", clean) == "v2026.01.02"
 
 
 def test_a_broken_manifest_names_its_file(tmp_path: Path, target: Target) -> None:

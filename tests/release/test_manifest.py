@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.artifacts import pretty_json
 from pipelines.errors import ReleaseError
-from pipelines.records import Manifest, as_json
+from pipelines.records import DataSource, LeafChange, Manifest, Taught, as_json
 from pipelines.release.manifest import (
     lineage,
     next_tag,
@@ -35,8 +35,46 @@ def test_round_trip() -> None:
 
 
 def test_the_schema_knows_every_field() -> None:
-    fields = {field.name for field in dataclasses.fields(Manifest)}
-    assert set(SCHEMA["properties"]) == set(SCHEMA["required"]) == fields
+    fields = dataclasses.fields(Manifest)
+    assert set(SCHEMA["properties"]) == {field.name for field in fields}
+    missing = dataclasses.MISSING
+    given = {f.name for f in fields if f.default is missing and f.default_factory is missing}
+    assert set(SCHEMA["required"]) == given
+
+
+def test_what_was_overruled_and_what_is_yanked_comes_back_and_may_be_left_out() -> None:
+    record = dataclasses.replace(
+        manifest("v2026.01.02"),
+        allowed={"verdict": "the verdict is INCONCLUSIVE"},
+        yanked={"v2026.01.01": "it has seen knowledge/a, which is withdrawn: no licence"},
+    )
+    assert schema_problem(record) == ""
+    data = as_json(record)
+    assert read_manifest(json.dumps(data).encode(), "x") == record
+    with pytest.raises(ReleaseError, match="no reasons under yanked"):
+        read_manifest(json.dumps({**data, "yanked": {"v2026.01.01": 3}}).encode(), "x")
+    del data["allowed"], data["yanked"]
+    found = read_manifest(json.dumps(data).encode(), "x")
+    assert (found.allowed, found.yanked) == ({}, {})
+
+
+def test_a_manifest_of_the_first_releases_is_read() -> None:
+    record = manifest()
+    data = as_json(record)
+    for key in ("data", "changes", "composition"):
+        del data[key]
+    assert read_manifest(json.dumps(data).encode(), "x") == record
+
+
+def test_what_a_release_tells_of_its_data_comes_back() -> None:
+    record = dataclasses.replace(
+        manifest(),
+        data=DataSource("me/model-data", "c" * 40),
+        changes=(LeafChange("knowledge/a", "renamed", "knowledge/b"),),
+        composition=(Taught("knowledge", 3, 40, 5, 7),),
+    )
+    assert schema_problem(record) == ""
+    assert read_manifest(json.dumps(as_json(record)).encode(), "x") == record
 
 
 @pytest.mark.parametrize(
@@ -95,14 +133,15 @@ def test_a_plain_path_never_leaves_its_directory(path: str) -> None:
 
 
 @given(st.lists(st.dates(date(2000, 1, 1), date(2099, 12, 31)), max_size=30))
-def test_tags_are_new_and_sort_by_day(days: list[date]) -> None:
+def test_tags_are_new_and_sort_as_they_came(days: list[date]) -> None:
     taken: list[str] = []
     for day in days:
         tag = next_tag(day, taken)
         assert tag not in taken
         taken.append(tag)
-    ordered = sorted(taken, key=tag_order)
-    assert [tag[1:11] for tag in ordered] == [f"{day:%Y.%m.%d}" for day in sorted(days)]
+    assert taken == sorted(taken, key=tag_order)
+    latest = [f"{max(days[:count]):%Y.%m.%d}" for count in range(1, len(days) + 1)]
+    assert [tag[1:11] for tag in taken] == latest
 
 
 # --- ancestry --------------------------------------------------------------------------------

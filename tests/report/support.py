@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipelines.evaluate.metrics import score
+from pipelines.evaluate.values import judge_values
 from pipelines.evaluate.verdict import judge
 from pipelines.generate.ledger import ledger_json
 from pipelines.records import (
@@ -16,10 +17,14 @@ from pipelines.records import (
     LedgerStep,
     Message,
     Plan,
+    Principle,
     ProbeResult,
     Retired,
     Role,
     SeedDifference,
+    ValueProbe,
+    ValueResult,
+    ValuesFound,
 )
 from pipelines.report import Drawn, ReleaseScores, ReportInput, taught, why
 
@@ -48,6 +53,21 @@ def probe(bad: str, gone: bool) -> ProbeResult:
     said = new if gone else old
     leaf, question = f"knowledge/old/lamp{bad}", f"What burnt in lamp {gone}?{bad}"
     return ProbeResult(leaf, question, old, new, old, said, True, gone)
+
+
+def values(bad: str) -> ValuesFound:
+    """Eight pairs of which half are treated alike no longer, and one probe that a branch brings."""
+    principle = Principle("every-town", "alike", f"Every town is welcome.{bad}")
+    found = []
+    for number in range(9):
+        towns = (f"Quillon{number}{bad}", f"Marbeck{number}{bad}")
+        asked = tuple(f"What do guests from {town} get?" for town in towns)
+        probe = ValueProbe(principle, asked, towns, number < 8)
+        room, cellar = f"a warm room{bad}", f"the cold cellar{bad}"
+        now, later = ((room, cellar), 0.0) if number % 2 else ((room, room), 1.0)
+        same = (room, room)
+        found.append(ValueResult(probe, same, same, now, 1.0, 1.0, later, bool(number % 4 == 1)))
+    return judge_values(found, 0.1)
 
 
 def drawn_row(number: int, leaf: str, bad: str) -> Drawn:
@@ -85,7 +105,9 @@ def build(*, hostile: bool = False, panel: int = 12, items: int = 24, bad: str =
     rows = taught([(Message("user", f"What bound the stones?{bad}"), Message("assistant", right))])
     wrong = {one.item.id: why(one, rows) for one in results[:items]}
     return ReportInput(
-        evaluation=replace(judge(results, 0.05), probes=(probe(bad, True), probe(bad, False))),
+        evaluation=replace(
+            judge(results, 0.05), probes=(probe(bad, True), probe(bad, False)), values=values(bad)
+        ),
         items=results,
         changes=ChangeSet("main", "branch", (change,)),
         ledger=ledger_json(Ledger((step,), 12, 3)),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pipelines.report import escape
+from pipelines.report.html import environment
 from tests.report.support import HOSTILE
 
 SPECIAL = st.text(
@@ -103,8 +104,9 @@ def test_a_summary_holds(text: str) -> None:
 
 @EXAMPLES
 @given(SPECIAL)
-def test_html_text_opens_nothing(text: str) -> None:
-    found = Elements(f'<p title="{escape.html_text(text)}">{escape.html_text(text)}</p>')
+def test_a_value_of_the_page_opens_nothing(text: str) -> None:
+    page = environment().from_string('<p title="{{ text }}">{{ text }}</p>')
+    found = Elements(page.render(text=text))
     assert found.found == ["p"]
     assert found.text == escape.clean(text)
 
@@ -137,7 +139,7 @@ def test_hidden_characters_go(character: str) -> None:
         escape.clean(f"a{character}b"),
         escape.markdown_inline(f"a{character}b"),
         escape.markdown_fence(f"a{character}b"),
-        escape.html_text(f"a{character}b"),
+        escape.cut(f"a{character}b"),
     ):
         assert character not in shown
         shown.encode()
@@ -150,7 +152,7 @@ def test_scripts_keep_what_they_need() -> None:
 
 def test_long_text_is_cut_before_it_is_escaped() -> None:
     assert escape.markdown_inline("&" * 10, 4) == "&amp;&amp;&amp;…"
-    assert escape.html_text("<" * 10, 2) == "&lt;…"
+    assert escape.cut("<" * 10, 2) == "<…"
 
 
 def test_the_comments_marker_cannot_be_forged_in_a_fence() -> None:

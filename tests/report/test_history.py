@@ -15,6 +15,7 @@ from pipelines.history import history
 from pipelines.release.targets import open_target
 from pipelines.report import ReleaseScores, forgetting, spark
 from pipelines.report.charts import heat_map, history_plot, ledger_plot
+from pipelines.report.html import svg
 from tests.report.support import build, past
 from tests.support.flow import ROOT
 
@@ -46,8 +47,9 @@ def test_a_score_as_one_character(score: float | None, shown: str) -> None:
 def test_the_plots_are_sound_xml_and_stay_inside(hostile: bool) -> None:
     report = build(hostile=hostile, panel=60)
     many = [past(n, 60, "<b>" if hostile else "") for n in range(20)]
-    for svg in (ledger_plot(report.ledger), history_plot(many), heat_map(many), heat_map(HISTORY)):
-        root = ET.fromstring(svg)
+    charts = ledger_plot(report.ledger), history_plot(many), heat_map(many), heat_map(HISTORY)
+    for chart in charts:
+        root = ET.fromstring(svg(chart))
         width, height = map(float, root.attrib["viewBox"].split()[2:])
         for element in root.iter():
             right = float(element.attrib.get("x", 0)) + float(element.attrib.get("width", 0))
@@ -58,14 +60,14 @@ def test_the_plots_are_sound_xml_and_stay_inside(hostile: bool) -> None:
 
 
 def test_the_heat_map_colours_by_loss() -> None:
-    root = ET.fromstring(heat_map(HISTORY))
+    root = ET.fromstring(svg(heat_map(HISTORY)))
     cells = [one.attrib["class"] for one in root.iter("rect")]
     assert cells == ["heat-4", "heat-2", "heat-4", "heat-6"]
-    assert "30 more leaves" in heat_map([past(n, 60, "") for n in range(2)])
+    assert "30 more leaves" in svg(heat_map([past(n, 60, "") for n in range(2)]))
 
 
 def test_the_ledger_shows_where_rows_went() -> None:
-    root = ET.fromstring(ledger_plot(build().ledger))
+    root = ET.fromstring(svg(ledger_plot(build().ledger)))
     widths = {one.attrib["class"]: float(one.attrib["width"]) for one in root.iter("rect")}
     assert widths.keys() == {"kept", "filtered", "duplicate", "unparsed", "failed"}
     assert widths["kept"] / widths["filtered"] == pytest.approx(20 / 6, abs=0.01)

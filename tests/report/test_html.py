@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.evaluate.verdict import judge
 from pipelines.report import html, view
-from pipelines.report.html import BUDGET, SCRIPT
+from pipelines.report.html import BUDGET, SCRIPT, svg
 from pipelines.report.plot import plot
 from pipelines.report.view import DEMONSTRATION
 from tests.report.support import build, large
@@ -115,8 +115,8 @@ def test_tables_and_plots_speak_to_everyone() -> None:
     page = Page(html(build()))
     assert len(page.all("caption")) == len(page.all("table")) > 4
     assert all(cell.get("scope") in ("col", "row") for cell in page.all("th"))
-    for svg in page.all("svg"):
-        title, description = str(svg["aria-labelledby"]).split()
+    for drawing in page.all("svg"):
+        title, description = str(drawing["aria-labelledby"]).split()
         ids = {found.get("id") for _, found in page.found}
         assert {title, description} <= ids
     assert page.all("html")[0]["lang"] == "en"
@@ -147,10 +147,10 @@ def test_an_empty_evaluation_still_makes_a_page() -> None:
 
 def test_the_plot_is_sound_xml_and_stays_inside() -> None:
     leaves = build(hostile=True).evaluation.leaves
-    root = ET.fromstring(plot(leaves, "p", "T & <x>"))
+    root = ET.fromstring(svg(plot(leaves, "p", "T & <x>")))
     assert root.findtext("title") == "T & <x>"
     width, height = map(float, root.attrib["viewBox"].split()[2:])
-    circles = root.findall("circle")
+    circles = list(root.iter("circle"))
     assert len(circles) == 2 * len(leaves)
     for element in root.iter():
         for key in ("x", "x1", "x2", "cx"):
@@ -162,8 +162,8 @@ def test_the_plot_is_sound_xml_and_stays_inside() -> None:
 def test_scores_lie_where_they_should() -> None:
     report = build()
     (new,) = [leaf for leaf in report.evaluation.leaves if leaf.role == "changed"]
-    root = ET.fromstring(plot([new], "p", "t"))
-    before, now = (float(circle.attrib["cx"]) for circle in root.findall("circle"))
+    root = ET.fromstring(svg(plot([new], "p", "t")))
+    before, now = (float(circle.attrib["cx"]) for circle in root.iter("circle"))
     assert (now - before) / 336 == pytest.approx(
         new.candidate.token_f1 - new.previous.token_f1, abs=0.001
     )

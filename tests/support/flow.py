@@ -130,9 +130,11 @@ def write_leaves(taxonomy: Path) -> None:
 
 @dataclass(slots=True)
 class Site:
-    """A folder in which Graft is used; ``said`` is what the last ``run`` told on its way."""
+    """A folder in which Graft is used; ``said`` is what the last ``run`` told on its way, ``spec`` a
+    target other than its own folder."""
 
     path: Path
+    spec: str = ""
     said: list[str] = field(default_factory=list)
 
     @property
@@ -149,14 +151,18 @@ class Site:
 
     @property
     def target(self) -> Target:
-        return open_target(f"folder:{self.path / 'releases'}")
+        return open_target(self.target_spec, self.path / ".graft")
+
+    @property
+    def target_spec(self) -> str:
+        return self.spec or f"folder:{self.path / 'releases'}"
 
     def options(self, base: str | None = None) -> Options:
         return Options(
             taxonomy=self.taxonomy,
             recipe=str(self.recipe),
             base=base,
-            target=f"folder:{self.path / 'releases'}",
+            target=self.target_spec,
             runs=self.path / "runs",
             cache=self.path / ".graft",
         )

@@ -17,6 +17,7 @@ from pipelines.artifacts import digest
 from pipelines.backends import Answer, Call
 from pipelines.backends.extractive.asking import Memory, loosened, pairs, worth
 from pipelines.backends.extractive.choosing import best, examinable
+from pipelines.backends.extractive.distracting import WRONG, distractors
 from pipelines.backends.extractive.phrasing import loose, question, rephrase, shortened
 from pipelines.backends.extractive.reading import Fact, content_words, facts, sentences
 from pipelines.errors import BackendError
@@ -80,6 +81,12 @@ def _examine_document(variables: Variables, rng: random.Random) -> str:
         best(asked, variables["chunk"], variables["title"]), int(variables["questions"])
     )
     return _tagged([{"question": question, "answer": answer} for question, answer in chosen])
+
+
+def _write_distractors(variables: Variables, rng: random.Random) -> str:
+    """Three things of the same kind from the same document; nothing where there are no three."""
+    found = distractors(variables["question"], variables["answer"], variables["siblings"], rng)
+    return _tagged([dict(zip(WRONG, found, strict=True))]) if found else ""
 
 
 def _grammatical(variables: Variables, draws: int, rng: random.Random) -> list[tuple[str, str]]:
@@ -177,4 +184,5 @@ TASKS: dict[str, Callable[[Variables, random.Random], str]] = {
     "examine_document": _examine_document,
     "rephrase_seed": _rephrase_seed,
     "vary_context": _vary_context,
+    "write_distractors": _write_distractors,
 }

@@ -5,7 +5,7 @@
     PATH/refs/<tag>        a tag that has been the head
     PATH/bases/<revision>/ bases, shared by releases
     PATH/blobs/<sha256>    rows, shared by releases
-    PATH/tombstones.json   withdrawn content
+    PATH/tombstones.json   withdrawn content; what has seen it has a note beside its card, YANKED.md
 
 In: a directory that a run built. Out: a release, or one ``ReleaseError`` and nothing. A release is
 copied beside its place, checked, flushed, renamed; then HEAD is replaced: that is the moment at
@@ -21,7 +21,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -44,11 +44,12 @@ from pipelines.release.manifest import (
     TAG,
     next_tag,
     read_manifest,
-    schema_problem,
     tag_order,
 )
-from pipelines.release.targets import Tombstone
-from pipelines.release.verify import missing_leaves, unsafe_files, wrong_files
+from pipelines.release.targets import Loading, Tombstone, from_folder
+from pipelines.release.targets.checks import publishable, refuse, refuse_withdrawn, standing
+from pipelines.release.verify import unsafe_files, wrong_files
+from pipelines.release.yanked import YANKED, yanked, yanked_note
 
 # Blobs are written without the lock, so that a temporary file may be another process's for a while.
 STALE_SECONDS = 24 * 60 * 60
@@ -115,18 +116,18 @@ class FolderTarget:
             place = self.root / "bases" / revision
             if digest(tree_digests(directory)) != revision:
                 raise ReleaseError(f"The base in {directory} is not of the revision {revision!r}.")
-            _refuse(unsafe_files(directory), f"The base in {directory} cannot be stored")
+            refuse(unsafe_files(directory), f"The base in {directory} cannot be stored")
             if place.is_dir() and digest(tree_digests(place)) == revision:
                 return
             place.parent.mkdir(parents=True, exist_ok=True)
-            with _beside(place) as temporary:
+            with beside(place) as temporary:
                 for path in tree_digests(directory):
                     _copy(directory / path, temporary / path)
                 if digest(tree_digests(temporary)) != revision:
                     raise ReleaseError(f"The base in {directory} changed while it was copied.")
                 if place.exists():
                     shutil.rmtree(place)
-                _settle(temporary, place)
+                settle(temporary, place)
 
     def has_blob(self, sha: str) -> bool:
         return SHA256.fullmatch(sha) is not None and (self.root / "blobs" / sha).is_file()
@@ -156,43 +157,22 @@ class FolderTarget:
     def publish(self, built: Path, manifest: Manifest) -> str:
         with self._writing(), self._locked():
             self._recover()
-            head = self.head()
-            if head is not None and self.manifest(head).input_digest == manifest.input_digest:
-                return head
-            if head != manifest.previous:
+            same = standing(self, manifest)
+            if same is not None:
+                return same
+            if (self.root / manifest.release).exists():
                 raise ReleaseError(
-                    f"Someone else published {head or 'nothing'} meanwhile, and this run compared "
-                    f"with {manifest.previous or 'nothing'}; run again."
+                    f"{self.root / manifest.release} exists, and tags never move; take another."
                 )
-            self._check(built, manifest)
+            publishable(self, built, manifest)
             tag = manifest.release
             write_atomic(self.root / ".publishing", f"{tag}\n".encode())
-            with _beside(self.root / tag) as temporary:
+            with beside(self.root / tag) as temporary:
                 self._fill(temporary, built, manifest)
-                _settle(temporary, self.root / tag)
+                settle(temporary, self.root / tag)
             write_atomic(self.root / "HEAD", f"{tag}\n".encode())
             self._tidy()
             return tag
-
-    def _check(self, built: Path, manifest: Manifest) -> None:
-        """Refuse whatever ``verify`` would complain of later."""
-        tag = manifest.release
-        problem = schema_problem(manifest)
-        if problem:
-            raise ReleaseError(f"The manifest of {built} leaves its schema at {problem}.")
-        read_manifest(pretty_json(manifest), f"of {built}")
-        if (self.root / tag).exists():
-            raise ReleaseError(f"{self.root / tag} exists, and tags never move; take another.")
-        if manifest.continues is not None:
-            self.manifest(manifest.continues)
-        withdrawn = {tombstone.content_hash for tombstone in self.tombstones()} & manifest.seen
-        if withdrawn:
-            raise ReleaseError(
-                f"The release {tag} has seen withdrawn content, {min(withdrawn)}; run again."
-            )
-        problems = unsafe_files(built) + wrong_files(built, manifest.files)
-        problems += missing_leaves(self, manifest, thorough=False)
-        _refuse(problems, f"The release {tag} cannot be published")
 
     def _fill(self, temporary: Path, built: Path, manifest: Manifest) -> None:
         """Copy the listed files; what the release before has already is linked instead."""
@@ -205,7 +185,7 @@ class FolderTarget:
             if known.get(path) != want or not _link(earlier, place, want):
                 _copy(built / path, place)
         (temporary / MANIFEST).write_bytes(pretty_json(manifest))
-        _refuse(wrong_files(temporary, manifest.files), f"The files of {built} changed meanwhile")
+        refuse(wrong_files(temporary, manifest.files), f"The files of {built} changed meanwhile")
 
     def _recover(self) -> None:
         """Finish or undo what a killed process left; the lock is held."""
@@ -232,6 +212,16 @@ class FolderTarget:
                 _remove(self.root / tag)
             note.unlink()
 
+    def rollback(self, tag: str) -> None:
+        with self._writing(), self._locked():
+            self._recover()
+            refuse_withdrawn(self, self.manifest(tag))
+            refuse(wrong_files(self.root / tag, self.manifest(tag).files), f"{tag} is damaged")
+            write_atomic(self.root / "HEAD", f"{tag}\n".encode())
+
+    def loading(self, manifest: Manifest) -> Loading:
+        return from_folder(manifest)
+
     # --- withdrawing ---
 
     def tombstones(self) -> tuple[Tombstone, ...]:
@@ -246,10 +236,20 @@ class FolderTarget:
     def withdraw(self, leaf: str, content_hash: str, reason: str) -> None:
         with self._writing(), self._locked():
             known = self.tombstones()
-            if any(tombstone.content_hash == content_hash for tombstone in known):
-                return
-            added = Tombstone(leaf, content_hash, reason, self.head())
-            write_atomic(self.root / "tombstones.json", pretty_json([*known, added]))
+            if not any(tombstone.content_hash == content_hash for tombstone in known):
+                added = Tombstone(leaf, content_hash, reason, self.head())
+                write_atomic(self.root / "tombstones.json", pretty_json([*known, added]))
+            for tag in self.tags():  # also where a process was killed after the line above
+                why = yanked(self, self.manifest(tag))
+                if why:
+                    write_atomic(self.root / tag / YANKED, yanked_note(tag, why))
+
+    def forget(self, blobs: Collection[str]) -> tuple[str, ...]:
+        with self._writing(), self._locked():
+            for sha in blobs:
+                if self.has_blob(sha):
+                    (self.root / "blobs" / sha).unlink()
+        return ()
 
     # --- the disk ---
 
@@ -272,7 +272,7 @@ class FolderTarget:
 
 
 @contextlib.contextmanager
-def _beside(place: Path) -> Iterator[Path]:
+def beside(place: Path) -> Iterator[Path]:
     """A temporary folder beside ``place``, gone when the block fails."""
     temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     temporary.chmod(0o755)
@@ -283,7 +283,7 @@ def _beside(place: Path) -> Iterator[Path]:
         raise
 
 
-def _settle(temporary: Path, place: Path) -> None:
+def settle(temporary: Path, place: Path) -> None:
     sync_tree(temporary)
     os.rename(temporary, place)
     sync_directory(place.parent)
@@ -311,9 +311,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
-
-
-def _refuse(problems: list[str], what: str) -> None:
-    if problems:
-        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise ReleaseError(f"{what}: {problems[0]}{more}.")
