@@ -35,6 +35,8 @@ class Forge:
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    repository: str = "graft/taxonomy"
+    token: str = "token-of-the-job"
     runs: int = 0
 
     def run(
@@ -127,10 +129,10 @@ class Ran:
             "github": {
                 "event": self.event,
                 "event_name": self.name,
-                "repository": "graft/taxonomy",
+                "repository": self.forge.repository,
                 "sha": self.forge.main(),
                 "ref": "refs/heads/main",
-                "token": "token-of-the-job",
+                "token": self.forge.token,
                 "run_id": str(self.number),
             },
             "inputs": self.inputs,
@@ -211,7 +213,7 @@ class _Steps:
                 "GITHUB_OUTPUT": str(said),
                 "GITHUB_STEP_SUMMARY": str(told),
                 "GITHUB_EVENT_PATH": str(event),
-                "GITHUB_REPOSITORY": "graft/taxonomy",
+                "GITHUB_REPOSITORY": self.ran.forge.repository,
                 "GITHUB_SHA": self.contexts["github"]["sha"],
                 "GITHUB_RUN_ID": self.contexts["github"]["run_id"],
                 "GITHUB_RUN_ATTEMPT": "1",
