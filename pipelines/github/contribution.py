@@ -234,7 +234,7 @@ def _harmless_name(name: str, title: str) -> str:
 def _creator(source: str, link: str, login: str) -> str:
     """Who wrote the document: the source's words beside its link, else the site, else the contributor."""
     words = " ".join(source.replace(link, " ").split()).strip(" ,;:-–—") if link else source
-    words = " ".join(words.split())
+    words = re.sub(r"^by\s+", "", " ".join(words.split()), flags=re.IGNORECASE)
     if words:
         return words[:200]
     host = re.sub(r"^https?://(?:www\.)?", "", link).split("/")[0]

@@ -89,7 +89,7 @@ def test_a_document_of_a_thousand_words_gives_a_draft_that_its_author_mends_in_p
         "show", "-s", "--format=%B", "graft/issue-7"
     )
     attribution = hub.git("show", f"graft/issue-7:taxonomy/{LEAF}/attribution.txt")
-    assert "Creator names: by the Trinity society" in attribution
+    assert "Creator names: the Trinity society" in attribution
     assert "Link to work: https://example.org/eddystone\n" in attribution
 
     # What the answer proposes, copied into the form and mended there, is the author's own.
