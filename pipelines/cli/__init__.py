@@ -22,6 +22,7 @@ from pipelines.cli import (
     export,
     fix,
     flows,
+    github,
     import_,
     log,
     new,
@@ -69,6 +70,7 @@ COMMANDS: dict[str, Command] = {
     "trace": trace,
     "chat": chat,
     "serve": serve,
+    "github": github,
     "doctor": doctor,
 }
 

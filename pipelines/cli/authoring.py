@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import policy, say
+from pipelines.cli.common import cache, policy, say
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK
 
 if TYPE_CHECKING:
+    from pipelines.author.drafting import Draft
     from pipelines.author.leaf import NewLeaf
     from pipelines.author.place import Places
+    from pipelines.backends import Call
+    from pipelines.documents import Document
 
 _FLAGS = {
     "path": ("PATH", "where the leaf belongs, as in history/printing/gutenberg_press"),
@@ -73,6 +76,29 @@ def write_leaf(root: Path, leaf: NewLeaf, places: Places, *, draft: bool = False
         say(f"warning: there is {visible(neighbour)} already; is {new} the same, misspelled?")
     print(f"{shown(folder)} is written.")
     return path
+
+
+def proposed(document: Document, recipe: str, contexts: int) -> Draft:
+    """Questions on a document, from the teacher of a recipe; its answers are kept."""
+    import asyncio
+
+    from pipelines.author.drafting import draft
+    from pipelines.backends import open_backend
+    from pipelines.generate.completions import Completions
+    from pipelines.recipe import load_recipe
+
+    settings = load_recipe(recipe).teacher
+    with Completions(cache() / "calls.sqlite") as calls, asyncio.Runner() as runner:
+        teacher = open_backend(settings)
+
+        async def asked(wanted: Sequence[Call]) -> list[str]:
+            given = await asyncio.gather(*(calls.answer(call, teacher) for call in wanted))
+            return [answer.text for answer in given]
+
+        try:
+            return draft(document, settings, lambda wanted: runner.run(asked(wanted)), contexts)
+        finally:
+            runner.run(teacher.close())
 
 
 def show_check(root: Path, path: str, *, commit: str = "") -> int:

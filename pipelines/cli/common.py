@@ -47,17 +47,17 @@ def policy(root: Path) -> Policy:
     """The graft.yaml of the taxonomy ``root``, in it or beside it; the default where there is none."""
     from pipelines.check.policy import POLICY_FILE, load_policy
 
-    return load_policy(_beside(root, POLICY_FILE))
+    return load_policy(beside(root, POLICY_FILE))
 
 
 def vetoes(root: Path) -> Vetoes:
     """The vetoes.jsonl of the taxonomy ``root``, found as its graft.yaml is."""
     from pipelines.vetoes import VETO_FILE, load_vetoes
 
-    return load_vetoes(_beside(root, VETO_FILE))
+    return load_vetoes(beside(root, VETO_FILE))
 
 
-def _beside(root: Path, name: str) -> Path | None:
+def beside(root: Path, name: str) -> Path | None:
     """The file of that name in the taxonomy or the folder above it."""
     usual = [root / name]
     if not (root / ".git").exists():  # what lies above a repository is not its own

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pipelines.cli.authoring import from_root, given, leaf_flags, show_check, write_leaf
+from pipelines.cli.authoring import (
+    from_root,
+    given,
+    leaf_flags,
+    proposed,
+    show_check,
+    write_leaf,
+)
 from pipelines.cli.common import say, taxonomy
 from pipelines.errors import UsageError
-
-if TYPE_CHECKING:
-    from pipelines.backends import Call
 
 HELP = "propose a knowledge leaf from a document"
 
@@ -36,18 +37,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(args: argparse.Namespace) -> int:
-    import asyncio
-
-    from pipelines.author.drafting import draft
     from pipelines.author.leaf import LEAST_SEEDS, NewLeaf, filled, lacking
     from pipelines.author.place import place, read_places, slug
     from pipelines.author.plant import read_document
     from pipelines.author.signoff import author_name
-    from pipelines.backends import open_backend
     from pipelines.documents import Document
-    from pipelines.generate.completions import Completions
     from pipelines.leaves import WorkTree
-    from pipelines.recipe import load_recipe
 
     root = taxonomy(args)
     if args.contexts < LEAST_SEEDS:
@@ -72,22 +67,7 @@ def command(args: argparse.Namespace) -> int:
         )
     places = read_places(WorkTree(root))
     place("knowledge", path, places)  # before the teacher is asked
-    recipe = load_recipe(args.recipe)
-    store = Path(os.environ.get("GRAFT_CACHE", ".graft")) / "calls.sqlite"
-    with Completions(store) as calls, asyncio.Runner() as runner:
-        source = Document(args.document, text, title)
-        teacher = open_backend(recipe.teacher)
-
-        async def asked(wanted: Sequence[Call]) -> list[str]:
-            given = await asyncio.gather(*(calls.answer(call, teacher) for call in wanted))
-            return [answer.text for answer in given]
-
-        try:
-            found = draft(
-                source, recipe.teacher, lambda wanted: runner.run(asked(wanted)), args.contexts
-            )
-        finally:
-            runner.run(teacher.close())
+    found = proposed(Document(args.document, text, title), args.recipe, args.contexts)
     leaf = replace(leaf, outline=leaf.outline or found.outline, seeds=found.seeds)
     path = write_leaf(root, leaf, places, draft=True)
     code = show_check(root, path, commit=f"Draft the leaf {path}" if args.commit else "")

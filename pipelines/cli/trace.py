@@ -12,6 +12,7 @@ from pipelines.errors import EXIT_OK
 
 if TYPE_CHECKING:
     from pipelines.records import Json
+    from pipelines.trace import Places
 
 HELP = "show what a training row came from, or all rows of a leaf"
 GONE = "(the call store no longer has it)"
@@ -32,26 +33,35 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(args: argparse.Namespace) -> int:
-    from pipelines.release.targets import open_target
-    from pipelines.trace import ID, Places, trace_leaf, trace_row
-
     root = taxonomy(args)
-    places = Places(
+    found, text = traced(args.what, places(root, args.run, args.target), root)
+    print(json.dumps(found, indent=2, ensure_ascii=False) if args.format == "json" else text)
+    return EXIT_OK
+
+
+def places(root: Path, run: Path | None = None, target: str | None = None) -> Places:
+    """Where to look for rows."""
+    from pipelines.release.targets import open_target
+    from pipelines.trace import Places
+
+    return Places(
         root,
-        args.run or Path("runs"),
-        open_target(args.target or TARGET, cache()),
+        run or Path("runs"),
+        open_target(target or TARGET, cache()),
         cache() / "calls.sqlite",
         cache(),
         policy(root),
         vetoes(root),
     )
-    row = ID.fullmatch(args.what) is not None
-    found = trace_row(args.what, places) if row else trace_leaf(_leaf(args.what, root), places)
-    if args.format == "json":
-        print(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
-        print(printable("\n".join(_row(found) if row else _rows(found))))
-    return EXIT_OK
+
+
+def traced(what: str, where: Places, root: Path) -> tuple[Json, str]:
+    """What is found of a row or a leaf, and the same as text."""
+    from pipelines.trace import ID, trace_leaf, trace_row
+
+    row = ID.fullmatch(what) is not None
+    found = trace_row(what, where) if row else trace_leaf(_leaf(what, root), where)
+    return found, printable("\n".join(_row(found) if row else _rows(found)))
 
 
 def _leaf(given: str, root: Path) -> str:

@@ -1,0 +1,143 @@
+"""A stand-in of GitHub's REST API over real HTTP, for one repository with a real bare Git repository.
+
+    with github(tmp_path / "remote.git") as hub:
+        hub.issue(7, body, "ada")
+        … GITHUB_API_URL=hub.url GITHUB_REPOSITORY=hub.repository …
+
+It knows issues, comments, labels, pull requests and their files, check runs, permissions and Git's objects,
+in GitHub's shapes and with its pages (``page_size``, though 100 are asked for). ``asked`` lists the requests;
+``fail`` answers the next ones with what is given; ``token`` must be sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+import urllib.parse
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tests.support.github_state import BAD_GATEWAY as BAD_GATEWAY
+from tests.support.github_state import BOT as BOT
+from tests.support.github_state import SECONDARY as SECONDARY
+from tests.support.github_state import TOKEN, Hub, Json, Missing, Unprocessable
+
+ENDPOINTS: dict[tuple[str, str], Callable[..., Any]] = {
+    ("GET", ""): Hub.repo,
+    ("GET", "/issues"): Hub.list_issues,
+    ("POST", "/issues"): Hub.new_issue,
+    ("GET", r"/issues/(\d+)"): Hub.get_issue,
+    ("GET", r"/issues/(\d+)/comments"): Hub.get_comments,
+    ("POST", r"/issues/(\d+)/comments"): Hub.new_comment,
+    ("PATCH", r"/issues/comments/(\d+)"): Hub.edit_comment,
+    ("POST", r"/issues/(\d+)/labels"): Hub.add_labels,
+    ("DELETE", r"/issues/(\d+)/labels/([^/]+)"): Hub.remove_label,
+    ("GET", r"/collaborators/([^/]+)/permission"): Hub.permission,
+    ("GET", "/pulls"): Hub.list_pulls,
+    ("POST", "/pulls"): Hub.new_pull,
+    ("GET", r"/pulls/(\d+)"): Hub.get_pull,
+    ("GET", r"/pulls/(\d+)/files"): Hub.pull_files,
+    ("GET", r"/pulls/(\d+)/reviews"): Hub.pull_reviews,
+    ("GET", r"/commits/([0-9a-f]{40})/pulls"): Hub.commit_pulls,
+    ("GET", "/commits"): Hub.list_commits,
+    ("GET", "/commits/([^/]+)"): Hub.a_commit,
+    ("POST", "/check-runs"): Hub.new_check_run,
+    ("GET", "/contents/(.+)"): Hub.contents,
+    ("GET", "/git/ref/heads/(.+)"): Hub.get_ref,
+    ("POST", "/git/refs"): Hub.new_ref,
+    ("PATCH", "/git/refs/heads/(.+)"): Hub.move_ref,
+    ("GET", r"/git/commits/([0-9a-f]{40})"): Hub.get_commit,
+    ("POST", "/git/blobs"): Hub.new_blob,
+    ("POST", "/git/trees"): Hub.new_tree,
+    ("POST", "/git/commits"): Hub.new_commit,
+}
+
+
+def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            return None
+
+        def handle_one_request(self) -> None:
+            with contextlib.suppress(ConnectionError):
+                super().handle_one_request()
+
+        def _do(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            with hub.lock:
+                hub.asked.append((self.command, self.path))
+                hub.tokens.add(self.headers.get("Authorization", ""))
+                if hub.fail:
+                    return self._send(*hub.fail.pop(0))
+                if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                    return self._send(401, {}, {"message": "Bad credentials"})
+                return self._answer(json.loads(body) if body else {})
+
+        do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _do
+
+        def _answer(self, body: Json) -> None:
+            parts = urllib.parse.urlsplit(self.path)
+            query = dict(urllib.parse.parse_qsl(parts.query))
+            top = f"/repos/{hub.repository}"
+            if parts.path.startswith("/users/"):
+                return self._send(200, {}, hub.user(parts.path.removeprefix("/users/")))
+            below = parts.path.removeprefix(top)
+            for (method, pattern), answer in ENDPOINTS.items():
+                found = re.fullmatch(pattern, below)
+                if method != self.command or not found or not parts.path.startswith(top):
+                    continue
+                words = [urllib.parse.unquote(word) for word in found.groups()]
+                try:
+                    data = answer(hub, body if method != "GET" else query, *words)
+                except Missing:
+                    break
+                except Unprocessable as error:
+                    return self._send(422, {}, {"message": str(error)})
+                if isinstance(data, list) and method == "GET":
+                    return self._page(data, parts.path, query)
+                return self._send(201 if method == "POST" else 200, {}, data)
+            return self._send(404, {}, {"message": "Not Found"})
+
+        def _page(self, data: list[Json], path: str, query: dict[str, str]) -> None:
+            size = min(hub.page_size, int(query.get("per_page", "30")))
+            page = int(query.get("page", "1"))
+            headers = {}
+            if len(data) > page * size:
+                more = urllib.parse.urlencode({**query, "page": page + 1})
+                headers["Link"] = f'<{hub.url}{path}?{more}>; rel="next"'
+            return self._send(200, headers, data[(page - 1) * size : page * size])
+
+        def _send(self, status: int, headers: dict[str, str], data: Any) -> None:
+            body = json.dumps(data).encode()
+            self.send_response(status)
+            for key, value in headers.items():
+                self.send_header(key, value)
+            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler
+
+
+@contextlib.contextmanager
+def github(git_dir: Path) -> Iterator[Hub]:
+    """The stand-in at ``hub.url``; ``git_dir`` is a bare repository that has a branch main."""
+    hub = Hub(git_dir)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
