@@ -36,6 +36,7 @@ DOCUMENT = {
     "chunk": TIDES,
     "question": "Why do tides rise?",
     "answer": "The Moon",
+    "siblings": "The Sun; the coast; spring",
     "phrasings": "3",
     "questions": "2",
 }

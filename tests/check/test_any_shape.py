@@ -56,6 +56,8 @@ class Files:
         self._files = files
 
     def read(self, path: str) -> bytes:
+        if path not in self._files:
+            raise FileNotFoundError(path)
         return self._files[path]
 
     def files(self, under: str = "") -> Iterator[str]:

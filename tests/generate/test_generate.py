@@ -194,7 +194,9 @@ def test_the_ledger_balances_and_counts_the_calls(made: Path, tree: WorkTree, wo
     assert {call.task for call in planned} >= {"ask_document", "examine_document"}
     asking = [s for s in ledger(made)["steps"] if s["step"] in {c.task for c in planned}]
     assert sum(step["in"] for step in asking) == len(planned)
-    assert ledger(made)["calls"] == {"made": len({c.key for c in planned}), "reused": 0}
+    distinct = len({c.key for c in planned})
+    # Both flows of exam questions begin with the same calls.
+    assert ledger(made)["calls"] == {"made": distinct, "reused": len(planned) - distinct}
 
 
 GOOD = "[QUESTION]\nWhat pulls on the ocean {n}?\n[ANSWER]\nThe Moon\n[END]\n"
@@ -289,7 +291,7 @@ def test_rows_do_not_depend_on_what_the_store_holds(
     silent = Teacher()
     found = dataset(tmp_path / "again", tree, work, silent, store)
     assert silent.asked == []
-    assert (found.made, found.reused) == (0, ledger(made)["calls"]["made"])
+    assert (found.made, found.reused) == (0, sum(ledger(made)["calls"].values()))
     assert row_bytes(tmp_path / "again") == expected
     assert ledger(tmp_path / "again")["steps"] == ledger(made)["steps"]
     for name in ("rejects.jsonl", "summary.json"):

@@ -78,5 +78,5 @@ def test_an_interrupted_generation_ends_in_order_and_is_resumed(
         assert done.returncode == 0, done.stderr
         made, reused = map(int, re.findall(r"(\d+) calls made, (\d+) read back", done.stderr)[0])
         assert made > 0
-        assert reused == kept
+        assert reused >= kept  # some calls are those of two flows
         assert server.counts().calls == counts.calls + made

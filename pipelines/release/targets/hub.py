@@ -24,14 +24,7 @@ from pathlib import Path
 from pipelines.artifacts import digest, pretty_json, sha256, tree_digests, write_atomic
 from pipelines.errors import ReleaseError
 from pipelines.records import DataSource, Manifest
-from pipelines.release.manifest import (
-    MANIFEST,
-    SHA256,
-    TAG,
-    next_tag,
-    read_manifest,
-    tag_order,
-)
+from pipelines.release.manifest import MANIFEST, SHA256, TAG, next_tag, read_manifest, tag_order
 from pipelines.release.targets import Loading, Tombstone
 from pipelines.release.targets.checks import publishable, refuse, refuse_withdrawn, standing
 from pipelines.release.targets.folder import FolderTarget, beside, settle
@@ -71,6 +64,7 @@ class HubTarget:
         self._blobs: dict[str, Held] | None = None
         self._fetched_rows = False
         self._manifests: dict[str, Manifest | None] = {}
+        self._stones: dict[str, tuple[Tombstone, ...]] = {}
         self._sound: set[str] = set()  # commits and bases that were verified here
         self._commits: dict[str, str] = {}
 
@@ -344,13 +338,15 @@ class HubTarget:
         return self._tombstones(at) if at else ()
 
     def _tombstones(self, commit: str) -> tuple[Tombstone, ...]:
-        data = self._data.read(commit, TOMBSTONES)
-        try:
-            return tuple(Tombstone(**entry) for entry in json.loads(data or b"[]"))
-        except (TypeError, ValueError) as error:
-            raise ReleaseError(
-                f"{TOMBSTONES} of {self._data.name} cannot be read: {error}; mend it by hand."
-            ) from error
+        if commit not in self._stones:
+            data = self._data.read(commit, TOMBSTONES)
+            try:
+                found = tuple(Tombstone(**entry) for entry in json.loads(data or b"[]"))
+            except (TypeError, ValueError) as error:
+                where = f"{TOMBSTONES} of {self._data.name}"
+                raise ReleaseError(f"{where} cannot be read: {error}; mend it.") from error
+            self._stones = {commit: found}
+        return self._stones[commit]
 
     def withdraw(self, leaf: str, content_hash: str, reason: str) -> None:
         self._data.create()
