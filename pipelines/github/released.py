@@ -81,7 +81,7 @@ def tell(github: GitHub, night: Night, prefix: str, how: str = "") -> list[str]:
     """Comment and open issues; a sentence on each. ``how``: where the release can be had."""
     said = []
     if night.release:
-        since = github.tagged(night.previous) if night.previous else ""
+        since = github.tagged(f"model/{night.previous}") if night.previous else ""
         taught = [leaf for leaf in night.leaves if leaf not in night.culprits]
         by_pull: dict[int, list[str]] = {}
         for leaf in taught:
