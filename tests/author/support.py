@@ -65,6 +65,11 @@ def spawn(path: Path, *words: str) -> pexpect.spawn[str]:
         encoding="utf-8",
         timeout=60,
         dimensions=(50, 160),
-        # Under nohup this process ignores it, and a child would too.
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        preexec_fn=_as_a_terminal_starts_it,
     )
+
+
+def _as_a_terminal_starts_it() -> None:
+    """Under nohup, or behind a shell's &, this process ignores these signals, and a child would too."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
