@@ -198,8 +198,10 @@ def test_a_ledger_or_an_exam_that_is_wrong_stands_against_a_release(site: Site) 
     place = job.directory / "dataset" / "ledger.json"
     sound = json.loads(place.read_bytes())
     step = {**sound["steps"][0], "in": 40, "parsed": 27, "unparsed": 3, "failed": 10}
-    place.write_text(json.dumps({**sound, "steps": [{**step, "out": 27, "kept": 27, "filtered": 0,
-                                                     "duplicate": 0}]}))  # fmt: skip
+    lossy = {**step, "out": 27, "kept": 27, "filtered": 0, "duplicate": 0}
+    place.write_text(json.dumps({**sound, "steps": [{**lossy, "flow": "exam_knowledge"}]}))
+    assert standing(job, evaluation) == {}  # nothing is trained on it
+    place.write_text(json.dumps({**sound, "steps": [lossy]}))
     told = refused(job, evaluation)
     assert "lost 13 of 40 rows, more than release.failures: 0.3 permits" in told
     assert told.endswith("(--allow failures releases it nevertheless)")
