@@ -273,20 +273,29 @@ class FolderTarget:
 
 @contextlib.contextmanager
 def beside(place: Path) -> Iterator[Path]:
-    """A temporary folder beside ``place``, gone when the block fails."""
+    """A temporary folder beside ``place``, gone at the end unless it was settled there."""
+    place.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     temporary.chmod(0o755)
     try:
         yield temporary
-    except BaseException:
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def settle(temporary: Path, place: Path) -> None:
     sync_tree(temporary)
     os.rename(temporary, place)
     sync_directory(place.parent)
+
+
+def settle_once(temporary: Path, place: Path) -> None:
+    """Settle, or leave it where another process was first; a full disk is told as ever."""
+    try:
+        settle(temporary, place)
+    except OSError:
+        if not place.is_dir():
+            raise
 
 
 def _copy(source: Path, place: Path) -> None:

@@ -16,7 +16,7 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -27,7 +27,7 @@ from pipelines.records import DataSource, Manifest
 from pipelines.release.manifest import MANIFEST, SHA256, TAG, next_tag, read_manifest, tag_order
 from pipelines.release.targets import Loading, Tombstone
 from pipelines.release.targets.checks import publishable, refuse, refuse_withdrawn, standing
-from pipelines.release.targets.folder import FolderTarget, beside, settle
+from pipelines.release.targets.folder import FolderTarget, beside, settle_once
 from pipelines.release.targets.hub_repository import NEVER_MOVE, Held, HubRepository, Local
 from pipelines.release.verify import wrong_files
 
@@ -140,23 +140,13 @@ class HubTarget:
             return place
         if not place.is_dir() or wrong_files(place, manifest.files):
             shutil.rmtree(place, ignore_errors=True)
-            with self._beside(place) as temporary:
+            with beside(place) as temporary:
                 self._model.fetch(commit, temporary, without=f"{BASE}/*")
                 what = f"The release {manifest.release} of {self.name} is damaged"
                 refuse(wrong_files(temporary, manifest.files), what)
-                with contextlib.suppress(FileExistsError, OSError):  # another process was first
-                    settle(temporary, place)
+                settle_once(temporary, place)
         self._sound.add(commit)
         return place
-
-    @contextlib.contextmanager
-    def _beside(self, place: Path) -> Iterator[Path]:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with beside(place) as temporary:
-            try:
-                yield temporary
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
 
     # --- bases and blobs ---
 
@@ -173,7 +163,7 @@ class HubTarget:
         raise ReleaseError(f"The base {revision!r} is not stored in {self.name}.")
 
     def _fetch_base(self, commit: str, revision: str) -> None:
-        with self._beside(self._cache / "fetched" / revision) as temporary:
+        with beside(self._cache / "fetched" / revision) as temporary:
             self._model.fetch(commit, temporary, only=[f"{BASE}/*"])
             self._local.put_base(revision, temporary / BASE)
 
@@ -205,7 +195,7 @@ class HubTarget:
         if len(paths) == 1:  # the whole data set need not be listed for it
             self._local.put_blob(self._data.read(self._data.main(), paths[0]) or b"")
             return
-        with self._beside(self._cache / "fetched" / "blobs") as temporary:
+        with beside(self._cache / "fetched" / "blobs") as temporary:
             only = paths if len(paths) <= MANY else ["blobs/*"]
             self._data.fetch(self._data.main(), temporary, only=only)
             for path in temporary.rglob("*.jsonl"):

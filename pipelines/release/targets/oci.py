@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from pipelines.release.manifest import (
 )
 from pipelines.release.targets import Loading, Tombstone
 from pipelines.release.targets.checks import publishable, refuse, refuse_withdrawn, standing
-from pipelines.release.targets.folder import FolderTarget, beside, settle
+from pipelines.release.targets.folder import FolderTarget, beside, settle_once
 from pipelines.release.targets.oci_repository import OciRepository, descriptor, title
 from pipelines.release.verify import wrong_files
 
@@ -88,13 +88,12 @@ class OciTarget:
         if place.is_dir() and not wrong_files(place, manifest.files):
             return place
         shutil.rmtree(place, ignore_errors=True)
-        with self._beside(place) as temporary:
+        with beside(place) as temporary:
             for path, want in manifest.files.items():
                 self._repository.fetch(want.sha256, temporary / path)
             (temporary / MANIFEST).write_bytes(self._config(artifact))
             refuse(wrong_files(temporary, manifest.files), f"{self.place}:{tag} is damaged")
-            with contextlib.suppress(OSError):  # another process was first
-                settle(temporary, place)
+            settle_once(temporary, place)
         return place
 
     def loading(self, manifest: Manifest) -> Loading:
@@ -132,15 +131,6 @@ class OciTarget:
             self._manifests[key] = read_manifest(self._config(artifact), f"of {self.place}")
         return self._manifests[key]
 
-    @contextlib.contextmanager
-    def _beside(self, place: Path) -> Iterator[Path]:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with beside(place) as temporary:
-            try:
-                yield temporary
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
-
     # --- bases and blobs ---
 
     def base(self, revision: str) -> Path:
@@ -153,7 +143,7 @@ class OciTarget:
         raise ReleaseError(f"The base {revision!r} is not stored in {self.place}.")
 
     def _fetch_base(self, artifact: Json, revision: str) -> None:
-        with self._beside(self._cache / "fetched" / revision) as temporary:
+        with beside(self._cache / "fetched" / revision) as temporary:
             for layer in artifact["layers"]:
                 path = title(layer).removeprefix(BASE)
                 if path != title(layer) and plain_path(path):
