@@ -57,6 +57,19 @@ ENDPOINTS: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
+def _page(
+    hub: Hub, data: list[Json], path: str, query: dict[str, str]
+) -> tuple[dict[str, str], list[Json]]:
+    """One page of a list, and the header that names the next one."""
+    size = min(hub.page_size, int(query.get("per_page", "30")))
+    page = int(query.get("page", "1"))
+    headers = {}
+    if len(data) > page * size:
+        more = urllib.parse.urlencode({**query, "page": page + 1})
+        headers["Link"] = f'<{hub.url}{path}?{more}>; rel="next"'
+    return headers, data[(page - 1) * size : page * size]
+
+
 def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -100,18 +113,9 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 except Unprocessable as error:
                     return self._send(422, {}, {"message": str(error)})
                 if isinstance(data, list) and method == "GET":
-                    return self._page(data, parts.path, query)
+                    return self._send(200, *_page(hub, data, parts.path, query))
                 return self._send(201 if method == "POST" else 200, {}, data)
             return self._send(404, {}, {"message": "Not Found"})
-
-        def _page(self, data: list[Json], path: str, query: dict[str, str]) -> None:
-            size = min(hub.page_size, int(query.get("per_page", "30")))
-            page = int(query.get("page", "1"))
-            headers = {}
-            if len(data) > page * size:
-                more = urllib.parse.urlencode({**query, "page": page + 1})
-                headers["Link"] = f'<{hub.url}{path}?{more}>; rel="next"'
-            return self._send(200, headers, data[(page - 1) * size : page * size])
 
         def _send(self, status: int, headers: dict[str, str], data: Any) -> None:
             body = json.dumps(data).encode()

@@ -20,6 +20,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import IO
 from urllib.parse import parse_qs
 
 import pytest
@@ -28,6 +29,16 @@ from tests.support.hub_answers import Answer, Hub, Request, answer, json_answer
 from tests.support.hub_store import Store
 
 RESET = 0
+
+
+def _chunks(file: IO[bytes]) -> bytes:
+    """The body of a request that comes in chunks."""
+    body = b""
+    while size := int(file.readline().split(b";")[0], 16):
+        body += file.read(size)
+        file.readline()
+    file.readline()
+    return body
 
 
 def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
@@ -39,7 +50,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.headers.get("Transfer-Encoding") == "chunked":
-                body = self._chunks()
+                body = _chunks(self.rfile)
             path, _, query = self.path.partition("?")
             with hub.lock:
                 hub.asked.append((self.command, self.path))
@@ -54,14 +65,6 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self._send(found if spoilt is None else json_answer({"error": "spoilt"}, spoilt))
 
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve
-
-        def _chunks(self) -> bytes:
-            body = b""
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                body += self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-            return body
 
         def _send(self, found: Answer) -> None:
             self.send_response(found.status)
