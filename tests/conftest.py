@@ -4,15 +4,23 @@ A busy machine must fail no property test, and OpenMP threads that spin while th
 training test take a hundred times as long beside another process (the Makefile says the same).
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import socket
 import struct
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.support.flow import Site
 
 settings.register_profile("graft", deadline=None, database=None, derandomize=True)
 settings.load_profile("graft")
@@ -32,3 +40,29 @@ def _loopback_up() -> None:
 if sys.platform == "linux":
     with contextlib.suppress(OSError):
         _loopback_up()
+
+
+@pytest.fixture(scope="session")
+def made_zero(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Five leaves and release zero; only copied from."""
+    from tests.support.flow import zero_site
+
+    return zero_site(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def made_grown(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The same, and the branch ``tower`` with one leaf more, released; only copied from."""
+    from tests.support.flow import grown_site
+
+    return grown_site(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def zero(made_zero: Site, tmp_path: Path) -> Site:
+    return made_zero.copy(tmp_path / "site")
+
+
+@pytest.fixture
+def grown(made_grown: Site, tmp_path: Path) -> Site:
+    return made_grown.copy(tmp_path / "site")

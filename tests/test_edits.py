@@ -16,8 +16,19 @@ import pytest
 from pipelines.leaves import WorkTree, read_leaf
 from pipelines.records import Json
 from pipelines.run import run
-from tests.support.flow import COLOUR, SOUND, Site, add_sound, new_site, run_directory, write_recipe
-from tests.test_run import assert_nothing_to_do, assert_sound, edit_answer, kill
+from tests.support.flow import (
+    COLOUR,
+    SOUND,
+    Site,
+    add_sound,
+    assert_nothing_to_do,
+    assert_sound,
+    edit_answer,
+    kill,
+    new_site,
+    run_directory,
+    write_recipe,
+)
 
 STUCK = {"rate": 0.0, "embedding_rate": 0.0}
 BY_HEART = {"tokens": 150_000}

@@ -21,11 +21,13 @@ from tests.support.flow import (
     add_knowledge,
     add_sound,
     add_tower,
+    assert_nothing_to_do,
+    assert_sound,
+    calls,
     run_directory,
     write_recipe,
     zero_site,
 )
-from tests.test_run import assert_nothing_to_do, assert_sound, calls
 
 
 def options(site: Site, day: int, base: str | None = None) -> Options:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -21,8 +22,10 @@ import yaml
 
 from pipelines.artifacts import digest, file_digest
 from pipelines.generate import read_summary
-from pipelines.records import Manifest
+from pipelines.leaves import WorkTree, read_leaf
+from pipelines.records import Json, Manifest
 from pipelines.release.targets import Target, open_target
+from pipelines.release.verify import verify
 from pipelines.run import Outcome, run
 from pipelines.situation import Options
 from tests.support.repositories import KnowledgeSeed, Repo, SkillSeed, knowledge_leaf, skill_leaf
@@ -290,3 +293,50 @@ def weights_digest(site: Site, tag: str | None = None) -> str:
     """SHA-256 of a release's adapter weights; the head's without a tag."""
     directory = site.target.directory(tag or site.head().release)
     return file_digest(directory / "adapter" / "adapter_model.safetensors").sha256
+
+
+def assert_nothing_to_do(site: Site, base: str | None = None) -> None:
+    """A run changes no file, asks nothing, trains nothing, and says that it need not."""
+    before = site.files()
+    outcome = site.run(base)
+    assert outcome.plan.action == "nothing"
+    assert outcome.accepted
+    assert outcome.release == site.head().release
+    assert [line.split(":")[:2] for line in site.said] == [["plan", " nothing"]]
+    assert site.files() == before
+
+
+def assert_sound(site: Site, releases: int) -> None:
+    """So many releases, the head's digests and ancestry right, nothing half-written."""
+    assert len(site.target.tags()) == releases
+    assert verify(site.target, site.head().release) == []
+    assert site.unfinished() == []
+
+
+def calls(site: Site) -> Json:
+    ledger = json.loads((run_directory(site) / "dataset" / "ledger.json").read_bytes())
+    found: Json = ledger["calls"]
+    return found
+
+
+def edit_answer(site: Site, leaf: str, seed: str) -> str:
+    """Change the first answer of a seed of a leaf, and commit; the new answer."""
+    path = site.taxonomy / leaf / "qna.yaml"
+    found = next(s for s in read_leaf(WorkTree(site.taxonomy), leaf).seeds if s.id == seed)
+    old = f"question: {found.pairs[0].question}"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    at = text.index("answer: ", text.index(old))
+    end = text.index("\n", at)
+    new = "Walter Quist"
+    path.write_text(f"{text[:at]}answer: {new}{text[end:]}", encoding="utf-8")
+    site.repo.commit("Another answer")
+    return new
+
+
+def kill(site: Site, at: int, *run: str) -> int:
+    command = [sys.executable, "-m", "tests.support.killed", str(at)]
+    words = site.words(*(run or ("run", "--base", "main")))
+    return subprocess.run(
+        [*command, *words], cwd=site.path, env=site.environment(), capture_output=True
+    ).returncode
