@@ -80,7 +80,11 @@ def command(args: argparse.Namespace) -> int:
 
 
 def stop_cleanly() -> None:
-    """Let SIGTERM end a run as Ctrl-C does."""
+    """Let SIGTERM end a run as Ctrl-C does, also where Ctrl-C is not heard (behind a shell's ``&``)."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # asyncio ends its tasks in order only under Python's own handler: have it, and hear nothing.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
 
 
@@ -93,8 +97,7 @@ def print_verdict(evaluation: Evaluation) -> None:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Do what Ctrl-C would: asyncio, while it runs, ends its tasks in order then."""
     heard = signal.getsignal(signal.SIGINT)
-    if not callable(heard):  # in the background of a shell Ctrl-C is not heard at all
-        heard = signal.default_int_handler
+    assert callable(heard)
     heard(signal.SIGINT, frame)
 
 

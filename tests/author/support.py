@@ -73,3 +73,4 @@ def _as_a_terminal_starts_it() -> None:
     """Under nohup, or behind a shell's &, this process ignores these signals, and a child would too."""
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP, signal.SIGINT})
