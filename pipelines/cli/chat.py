@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shutil
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -156,15 +157,20 @@ class Talk:
 
     def _answer(self, question: str) -> None:
         try:
-            with contextlib.closing(self.conversation.answer(question)) as pieces:
+            with (
+                _hearing() as heard,
+                contextlib.closing(self.conversation.answer(question)) as pieces,
+            ):
                 for piece in pieces:
                     print(printable(piece), end="", flush=True)
-        except KeyboardInterrupt:
-            print(flush=True)
-            say("(stopped)")
-            return
+                    if heard:
+                        break
         except BackendError as error:
             say(f"graft: {error}")
+            return
+        if heard:
+            print(flush=True)
+            say("(stopped)")
             return
         print("\n", flush=True)
         if self.conversation.forgotten > self._forgotten:
@@ -205,7 +211,29 @@ class Talk:
     def _once(self, student: Student, question: str) -> str:
         from pipelines.talk.conversation import Conversation
 
-        return "".join(Conversation(student, self.longest).answer(question)).strip()
+        said = []
+        with (
+            _hearing() as heard,
+            contextlib.closing(Conversation(student, self.longest).answer(question)) as pieces,
+        ):
+            for piece in pieces:
+                said.append(piece)
+                if heard:
+                    raise KeyboardInterrupt
+        return "".join(said).strip()
+
+
+@contextlib.contextmanager
+def _hearing() -> Iterator[list[int]]:
+    """What Ctrl-C is put into meanwhile: an exception would also strike while an answer is being stopped."""
+    heard: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if callable(before):  # else Ctrl-C is not for this process
+        signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def beside(left: str, base: str, right: str, own: str) -> list[str]:

@@ -112,9 +112,9 @@ def started(releases: Path, *words: str) -> pexpect.spawn[str]:
 
 def interrupt(child: pexpect.spawn[str]) -> None:
     """Ctrl-C until there is a prompt: Python sleeps through one between a prompt and its wait for keys."""
-    for _ in range(60):
+    for _ in range(10):
         child.sendintr()
-        if child.expect(["> ", pexpect.TIMEOUT], timeout=5) == 0:
+        if child.expect(["> ", pexpect.TIMEOUT], timeout=30) == 0:
             return
     raise AssertionError(child.before)
 
