@@ -28,6 +28,7 @@ from pipelines.release.targets import Target, open_target
 from pipelines.release.verify import verify
 from pipelines.run import Outcome, run
 from pipelines.situation import Options
+from tests.support import forks
 from tests.support.repositories import KnowledgeSeed, Repo, SkillSeed, knowledge_leaf, skill_leaf
 
 ROOT = Path(__file__).parents[2]
@@ -197,13 +198,7 @@ class Site:
 
     def graft(self, *words: str) -> subprocess.CompletedProcess[str]:
         """One command, in a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "pipelines", *self.words(*words)],
-            cwd=self.path,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-        )
+        return forks.run(["pipelines", *self.words(*words)], self.path, self.environment())
 
     def start(self, *words: str, until: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
         """A command that has just said a line that begins with ``until``."""
@@ -335,8 +330,6 @@ def edit_answer(site: Site, leaf: str, seed: str) -> str:
 
 
 def kill(site: Site, at: int, *run: str) -> int:
-    command = [sys.executable, "-m", "tests.support.killed", str(at)]
     words = site.words(*(run or ("run", "--base", "main")))
-    return subprocess.run(
-        [*command, *words], cwd=site.path, env=site.environment(), capture_output=True
-    ).returncode
+    command = ["tests.support.killed", str(at), *words]
+    return forks.run(command, site.path, site.environment()).returncode
