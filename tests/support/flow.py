@@ -6,7 +6,6 @@ cache as a person's checkout would.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -29,6 +28,7 @@ from pipelines.release.verify import verify
 from pipelines.run import Outcome, run
 from pipelines.situation import Options
 from tests.support import forks
+from tests.support.once import once
 from tests.support.repositories import KnowledgeSeed, Repo, SkillSeed, knowledge_leaf, skill_leaf
 
 ROOT = Path(__file__).parents[2]
@@ -255,23 +255,26 @@ def write_recipe(path: Path, **sections: Mapping[str, object]) -> Path:
     return path
 
 
-@functools.cache
 def zero_site(scratch: Path) -> Site:
-    """A site with release zero: made once in the session's folder, and only copied from."""
-    site = new_site(scratch / "zero")
-    assert site.run().release is not None
-    return site
+    """A site with release zero: made once for the session, and only copied from."""
+
+    def make(place: Path) -> None:
+        assert new_site(place).run().release is not None
+
+    return Site(once(scratch, "zero", make))
 
 
-@functools.cache
 def grown_site(scratch: Path) -> Site:
     """Release zero, then the leaf TOWER on the branch ``tower``, released; only copied from."""
-    site = zero_site(scratch).copy(scratch / "grown")
-    site.repo.branch("tower")
-    add_tower(site.taxonomy)
-    site.repo.commit("A leaf about a tower")
-    assert site.run("main").release is not None
-    return site
+
+    def make(place: Path) -> None:
+        site = zero_site(scratch).copy(place)
+        site.repo.branch("tower")
+        add_tower(site.taxonomy)
+        site.repo.commit("A leaf about a tower")
+        assert site.run("main").release is not None
+
+    return Site(once(scratch, "grown", make))
 
 
 def run_directory(site: Site) -> Path:

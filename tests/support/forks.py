@@ -113,7 +113,7 @@ def _become(cwd: str, environment: Mapping[str, str], out: str, err: str) -> Non
         opened = os.open(path, os.O_WRONLY if stream else os.O_RDONLY)
         os.dup2(opened, stream)
         os.close(opened)
-    sys.stdin = open(0, closefd=False)
+    sys.stdin = os.fdopen(0, closefd=False)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
