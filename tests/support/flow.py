@@ -12,8 +12,7 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -200,17 +199,9 @@ class Site:
         """One command, in a process of its own."""
         return forks.run(["pipelines", *self.words(*words)], self.path, self.environment())
 
-    def start(self, *words: str, until: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
+    def start(self, *words: str, until: str) -> forks.Process:
         """A command that has just said a line that begins with ``until``."""
-        process = subprocess.Popen(
-            [sys.executable, *(before or ("-m", "pipelines")), *self.words(*words)],
-            cwd=self.path,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
+        process = forks.Process(["pipelines", *self.words(*words)], self.path, self.environment())
         heard = []
         for line in process.stderr:
             heard.append(line)

@@ -1,28 +1,31 @@
 """Processes of Graft that need not load the libraries: each is forked from one that has loaded them.
 
-In: a module, its words, a folder and an environment. Out: a finished process, as ``subprocess.run`` gives
-it. To load torch and its like takes some seconds of every command, which shows nothing; all else of a
-process is there: its own memory, signals, exit code, and what it runs as it ends. A command whose
-environment steers the libraries as they load (``HF_…``) wants a process from nothing.
+In: a module, its words, a folder and an environment. Out: a process with pipes, or a finished one, as
+``subprocess`` has them. To load torch and its like takes some seconds of every command, which shows
+nothing; all else of a process is there: its memory, its signals, its exit code, what it runs at its end.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
 import os
 import runpy
+import signal
+import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+# What libraries, and Python itself, read from the environment as they load.
 EARLY = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TORCH_", "OMP_", "MKL_", "PYTHON")
 LOADED = (
     "pipelines.backends.local",
@@ -34,51 +37,74 @@ LOADED = (
 )
 
 
+class Process:
+    """``python -m WORDS…`` with empty standard input, as far as tests use ``subprocess.Popen``."""
+
+    def __init__(self, words: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
+        parent = _parent(
+            {name: environment[name] for name in environment if name.startswith(EARLY)}
+        )
+        asked = json.dumps([list(words), str(cwd), dict(environment)]).encode()
+        out, err, status = os.pipe(), os.pipe(), os.pipe()
+        socket.send_fds(parent, [asked], [out[1], err[1], status[1]])
+        for pipe in (out, err, status):
+            os.close(pipe[1])
+        self.stdout, self.stderr, self._status = (
+            os.fdopen(pipe[0], encoding="utf-8") for pipe in (out, err, status)
+        )
+        self.pid = int(self._status.readline())
+        self.returncode = 0
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self) -> tuple[str, str]:
+        """What it says from now on until its end."""
+        with ThreadPoolExecutor(1) as pool, self.stdout, self.stderr, self._status:
+            told = pool.submit(self.stderr.read)
+            out, err = self.stdout.read(), told.result()
+            self.returncode = int(self._status.readline())
+        return out, err
+
+
 def run(
     words: Sequence[str], cwd: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """``python -m WORDS…`` to its end; standard input is empty."""
-    parent = _parent({name: environment[name] for name in environment if name.startswith(EARLY)})
-    assert parent.stdin is not None
-    assert parent.stdout is not None
-    with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder, "out"), Path(folder, "err")
-        out.touch()
-        err.touch()
-        asked = [list(words), str(cwd), dict(environment), str(out), str(err)]
-        parent.stdin.write(json.dumps(asked) + "\n")
-        parent.stdin.flush()
-        code = int(parent.stdout.readline())
-        return subprocess.CompletedProcess(
-            [*words], code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8")
-        )
+    process = Process(words, cwd, environment)
+    out, err = process.communicate()
+    return subprocess.CompletedProcess([*words], process.returncode, out, err)
 
 
-# The one that runs, and the part of the environment under which it loaded the libraries.
-_running: list[tuple[subprocess.Popen[str], Mapping[str, str]]] = []
+# The one that runs: where it is asked, and the part of the environment under which it loaded.
+_running: list[tuple[subprocess.Popen[bytes], socket.socket, Mapping[str, str]]] = []
 
 
-def _parent(early: Mapping[str, str]) -> subprocess.Popen[str]:
-    if _running and _running[0][1] != early:
+def _parent(early: Mapping[str, str]) -> socket.socket:
+    if _running and _running[0][2] != early:
         _end()
     if not _running:
+        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(EARLY)}
-        parent = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.forks"],
             cwd=ROOT,
             env={**kept, **early},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            stdin=there,
         )
-        _running.append((parent, early))
-    return _running[0][0]
+        there.close()
+        _running.append((process, here, early))
+    return _running[0][1]
 
 
 @atexit.register
 def _end() -> None:
     while _running:
-        _running.pop()[0].communicate()
+        process, asking, _ = _running.pop()
+        asking.close()
+        process.wait()
 
 
 # --- the parent ------------------------------------------------------------------------------------
@@ -92,39 +118,55 @@ def _load() -> None:
 
 
 def _serve() -> list[str]:
-    """Fork for every line; only a child returns, with the words that it is to run."""
+    """Fork for everyone who asks; only such a child returns, with the words that it is to run."""
     _load()
-    answers = os.fdopen(os.dup(1), "w")
-    for line in sys.stdin:
-        words, cwd, environment, out, err = json.loads(line)
-        child = os.fork()
-        if not child:
-            answers.close()
-            _become(cwd, environment, out, err)
+    asked = socket.socket(fileno=os.dup(0))
+    while True:
+        message, pipes, _, _ = socket.recv_fds(asked, 1 << 20, 3)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:  # keepers that have told all
+                pass
+        if not message:
+            os._exit(0)
+        if not os.fork():
+            asked.close()
+            # A shell's background jobs ignore it, and so would all that they start.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            words, cwd, environment = json.loads(message)
+            _keep(pipes)
+            os.chdir(cwd)
+            os.environ.clear()
+            os.environ.update(environment)
             return list(words)
+        for pipe in pipes:
+            os.close(pipe)
+
+
+def _keep(pipes: Sequence[int]) -> None:
+    """Fork once more and stay, to tell how the child ends; the child returns, its streams in place."""
+    out, err, status = pipes
+    child = os.fork()
+    if child:
+        os.close(out)
+        os.close(err)
+        os.write(status, f"{child}\n".encode())
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        answers.write(f"{code}\n")
-        answers.flush()
-    os._exit(0)
-
-
-def _become(cwd: str, environment: Mapping[str, str], out: str, err: str) -> None:
-    for stream, path in enumerate((os.devnull, out, err)):
-        opened = os.open(path, os.O_WRONLY if stream else os.O_RDONLY)
-        os.dup2(opened, stream)
-        os.close(opened)
+        os.write(status, f"{code}\n".encode())
+        os._exit(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    for pipe in pipes:
+        os.close(pipe)
     sys.stdin = os.fdopen(0, closefd=False)
-    os.chdir(cwd)
-    os.environ.clear()
-    os.environ.update(environment)
 
 
 def _carry_out(module: str, words: Sequence[str]) -> int:
     """As ``python -m`` would, what runs at the end included; but nothing that was loaded is taken apart."""
     sys.argv = [module, *words]
+    code = 0
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
-        code = 0
     except SystemExit as end:
         code = int(end.code or 0)
     except BaseException:
