@@ -26,7 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 # What libraries, and Python itself, read from the environment as they load.
-EARLY = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TORCH_", "OMP_", "MKL_", "PYTHON")
+EARLY = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TORCH_", "OMP_", "MKL_", "PYTHONHASHSEED")
 LOADED = (
     "pipelines.backends.local",
     "pipelines.run",
