@@ -78,14 +78,14 @@ def run(
     return subprocess.CompletedProcess([*words], process.returncode, out, err)
 
 
-# The one that runs: where it is asked, and the part of the environment under which it loaded.
-_running: list[tuple[subprocess.Popen[bytes], socket.socket, Mapping[str, str]]] = []
+# By the part of the environment under which each loaded the libraries: those that run, and where to ask.
+_running: dict[tuple[tuple[str, str], ...], tuple[subprocess.Popen[bytes], socket.socket]] = {}
 
 
-def _parent(early: Mapping[str, str]) -> socket.socket:
-    if _running and _running[0][2] != early:
-        _end()
-    if not _running:
+def _parent(environment: Mapping[str, str]) -> socket.socket:
+    early = {name: environment[name] for name in environment if name.startswith(EARLY)}
+    key = tuple(sorted(early.items()))
+    if key not in _running:
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(EARLY)}
         process = subprocess.Popen(
@@ -95,14 +95,13 @@ def _parent(early: Mapping[str, str]) -> socket.socket:
             stdin=there,
         )
         there.close()
-        _running.append((process, here, early))
-    return _running[0][1]
+        _running[key] = process, here
+    return _running[key][1]
 
 
 @atexit.register
 def _end() -> None:
-    while _running:
-        process, asking, _ = _running.pop()
+    for process, asking in _running.values():
         asking.close()
         process.wait()
 
