@@ -23,4 +23,5 @@ def once(scratch: Path, name: str, make: Callable[[Path], object]) -> Path:
             shutil.rmtree(place, ignore_errors=True)  # of one that failed
             make(place)
             made.touch()
+        fcntl.flock(lock, fcntl.LOCK_UN)  # a child forked meanwhile may hold the file open
     return place
