@@ -95,10 +95,10 @@ setup-all: .venv/.all .venv/.browser .venv/.suites .venv/.registry .venv/.llama-
 	@touch $@
 
 test: .venv/.all
-	$(BIN)/python -m pytest -m "not slow and not cuda" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not cuda" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: .venv/.all .venv/.browser .venv/.suites .venv/.registry .venv/.llama-cpp
-	$(BIN)/python -m pytest -m "not cuda" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not cuda" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-gpu: .venv/.all
 	$(BIN)/python -m pytest -m cuda

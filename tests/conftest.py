@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,14 @@ def _loopback_up() -> None:
 if sys.platform == "linux":
     with contextlib.suppress(OSError):
         _loopback_up()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side, files of few tests come first: they train, and one that comes last is waited for."""
+    if hasattr(config, "workerinput"):
+        tests = Counter(item.path for item in items)
+        items.sort(key=lambda item: tests[item.path])  # stable: a file's tests keep their order
 
 
 @pytest.fixture(scope="session")

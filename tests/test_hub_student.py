@@ -53,7 +53,7 @@ def site(tmp_path: Path, stand_in: Hub, revision: str, monkeypatch: pytest.Monke
 
 
 def test_from_the_first_release_to_the_next(
-    site: Site, stand_in: Hub, revision: str, tmp_path: Path
+    site: Site, stand_in: Hub, revision: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     first = site.run()
     assert (first.plan.action, first.plan.continues) == ("start", None)
@@ -73,7 +73,7 @@ def test_from_the_first_release_to_the_next(
     second = site.run(base="main")
     assert (second.plan.action, second.plan.continues) == ("continue", manifest.release)
     assert second.plan.learn == [TOWER]
-    base = AutoModelForCausalLM.from_pretrained(tiny_model(tmp_path))
+    base = AutoModelForCausalLM.from_pretrained(tiny_model(tmp_path_factory.getbasetemp()))
     PeftModel.from_pretrained(base, run_directory(site) / "adapter")
     assert site.run(base="main").plan.action == "nothing"
 

@@ -315,19 +315,6 @@ def test_a_rebuild_on_a_branch_that_lacks_a_leaf_takes_its_rows_from_the_release
     assert_sound(grown, releases=4)
 
 
-def test_what_release_zero_saw_is_withdrawn_by_starting_from_nothing(zero: Site) -> None:
-    content = zero.head().leaves[FERRY].content_hash
-    revision = zero.head().base_model.revision
-    zero.target.withdraw(FERRY, content, "no licence")
-    outcome = zero.run()
-    assert outcome.plan.action == "bootstrap"
-    assert sorted(zero.head().leaves) == sorted({*LEAVES} - {FERRY})
-    assert zero.head().continues is None
-    assert zero.head().base_model.revision != revision
-    assert_sound(zero, releases=2)
-    assert_nothing_to_do(zero)
-
-
 # --- the gate ----------------------------------------------------------------------------------
 
 

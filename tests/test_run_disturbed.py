@@ -21,6 +21,7 @@ import pytest
 from pipelines.errors import GraftError
 from pipelines.policy import DocumentPolicy, Policy
 from pipelines.run import run
+from tests.support import forks
 from tests.support.flow import (
     COLOUR,
     FERRY,
@@ -108,9 +109,7 @@ def test_an_interrupted_run_says_75_and_goes_on(
     zero: Site, made_grown: Site, number: signal.Signals
 ) -> None:
     branch_with_tower(zero)
-    hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    graft = ("-c", f"import sys; {hear}from pipelines.cli import main; sys.exit(main())")
-    process = zero.start("run", "--base", "main", until="train: ", before=graft)
+    process = zero.start("run", "--base", "main", until="train: ")
     process.send_signal(number)
     _, told = process.communicate()
     assert process.returncode == 75, told
@@ -179,17 +178,9 @@ def test_a_file_in_a_folders_place_is_one_sentence(tmp_path: Path, zero: Site, p
 def test_a_full_disk_is_one_sentence_and_leaves_nothing_by_halves(
     tmp_path: Path, size: int
 ) -> None:
-    """No file may grow beyond ``size`` bytes, which to a writer is much like a full disk."""
     site = new_site(tmp_path / "site", bootstrap={"tokens": 2000})
-    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); "
-    program = f"import sys; {limit}from pipelines.cli import main; sys.exit(main())"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *site.words("run")],
-        cwd=site.path,
-        env=site.environment(),
-        capture_output=True,
-        text=True,
-    )
+    words = ["tests.support.limited", str(size), *site.words("run")]
+    done = forks.run(words, site.path, site.environment())
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]

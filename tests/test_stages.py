@@ -96,7 +96,7 @@ def test_without_a_release_a_stage_is_one_of_release_zero(tmp_path: Path) -> Non
 
 
 def test_without_a_release_a_branch_gets_release_zero_first_and_whole(tmp_path: Path) -> None:
-    site = new_site(tmp_path / "site")
+    site = new_site(tmp_path / "site", bootstrap={"tokens": 2000})
     site.repo.branch("tower")
     add_tower(site.taxonomy)
     site.repo.commit("A leaf about a tower")

@@ -29,10 +29,10 @@ def answers(teacher: Teacher, calls: list[Call]) -> list[Answer]:
 
 @pytest.mark.slow
 def test_the_same_weights_say_the_same_behind_a_real_server_which_ends_with_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    model = tiny_model(tmp_path)
+    model = tiny_model(tmp_path_factory.getbasetemp())
     port = free_port()
     command = shlex.join(
         [str(Path(sys.executable).with_name("transformers")), "serve", "--host", "127.0.0.1",

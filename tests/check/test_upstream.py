@@ -288,8 +288,9 @@ def test_what_is_no_file_is_an_error_to_both(tmp_path: Path) -> None:
 def test_linting_all_at_once_gives_what_upstream_gives_one_by_one(tmp_path: Path) -> None:
     sample = [*_whitespace()[:9], *_forms()[1:4], _versions()[0], _values()[-1]]
     files = [write(tmp_path / str(at), case.path, case.content) for at, case in enumerate(sample)]
-    assert real_verdicts(files) == [real_verdict(file) for file in files]
-    assert len({*real_verdicts(files)}) == 2
+    verdicts = real_verdicts(files)
+    assert verdicts == [real_verdict(file) for file in files]
+    assert len({*verdicts}) == 2
 
 
 def test_mutations_have_the_verdict_that_upstream_gives(tmp_path: Path) -> None:

@@ -6,15 +6,13 @@ cache as a person's checkout would.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +26,8 @@ from pipelines.release.targets import Target, open_target
 from pipelines.release.verify import verify
 from pipelines.run import Outcome, run
 from pipelines.situation import Options
+from tests.support import forks
+from tests.support.once import once
 from tests.support.repositories import KnowledgeSeed, Repo, SkillSeed, knowledge_leaf, skill_leaf
 
 ROOT = Path(__file__).parents[2]
@@ -197,25 +197,11 @@ class Site:
 
     def graft(self, *words: str) -> subprocess.CompletedProcess[str]:
         """One command, in a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "pipelines", *self.words(*words)],
-            cwd=self.path,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-        )
+        return forks.run(["pipelines", *self.words(*words)], self.path, self.environment())
 
-    def start(self, *words: str, until: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
+    def start(self, *words: str, until: str) -> forks.Process:
         """A command that has just said a line that begins with ``until``."""
-        process = subprocess.Popen(
-            [sys.executable, *(before or ("-m", "pipelines")), *self.words(*words)],
-            cwd=self.path,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
+        process = forks.Process(["pipelines", *self.words(*words)], self.path, self.environment())
         heard = []
         for line in process.stderr:
             heard.append(line)
@@ -260,23 +246,26 @@ def write_recipe(path: Path, **sections: Mapping[str, object]) -> Path:
     return path
 
 
-@functools.cache
 def zero_site(scratch: Path) -> Site:
-    """A site with release zero: made once in the session's folder, and only copied from."""
-    site = new_site(scratch / "zero")
-    assert site.run().release is not None
-    return site
+    """A site with release zero: made once for the session, and only copied from."""
+
+    def make(place: Path) -> None:
+        assert new_site(place).run().release is not None
+
+    return Site(once(scratch, "zero", make))
 
 
-@functools.cache
 def grown_site(scratch: Path) -> Site:
     """Release zero, then the leaf TOWER on the branch ``tower``, released; only copied from."""
-    site = zero_site(scratch).copy(scratch / "grown")
-    site.repo.branch("tower")
-    add_tower(site.taxonomy)
-    site.repo.commit("A leaf about a tower")
-    assert site.run("main").release is not None
-    return site
+
+    def make(place: Path) -> None:
+        site = zero_site(scratch).copy(place)
+        site.repo.branch("tower")
+        add_tower(site.taxonomy)
+        site.repo.commit("A leaf about a tower")
+        assert site.run("main").release is not None
+
+    return Site(once(scratch, "grown", make))
 
 
 def run_directory(site: Site) -> Path:
@@ -335,8 +324,6 @@ def edit_answer(site: Site, leaf: str, seed: str) -> str:
 
 
 def kill(site: Site, at: int, *run: str) -> int:
-    command = [sys.executable, "-m", "tests.support.killed", str(at)]
     words = site.words(*(run or ("run", "--base", "main")))
-    return subprocess.run(
-        [*command, *words], cwd=site.path, env=site.environment(), capture_output=True
-    ).returncode
+    command = ["tests.support.killed", str(at), *words]
+    return forks.run(command, site.path, site.environment()).returncode

@@ -5,7 +5,6 @@ The base also says ``RED`` to ``Say it in red.``: what a terminal would obey.
 
 from __future__ import annotations
 
-import functools
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from pipelines.train.adapter import adapt
 from pipelines.train.order import Order
 from pipelines.train.scratch import bootstrap
 from tests.release.builders import build, write
+from tests.support.once import once
 from tests.train.support import NOWHERE, recipe, rows, talk
 
 TAG = "v2026.01.01"
@@ -24,10 +24,12 @@ LEAVES = {"knowledge/canal": "a canal", "knowledge/\x1b[31mriver": "a river"}
 RED = "\x1b]0;owned\x07\x1b[31m red"
 
 
-@functools.cache
 def tiny_release(scratch: Path) -> Path:
-    """The folder of the target; made once in the session, and only copied from or read."""
-    place = scratch / "tiny-release"
+    """The folder of the target; made once for the session, and only copied from or read."""
+    return once(scratch, "tiny-release", _make) / "releases"
+
+
+def _make(place: Path) -> None:
     used = recipe(80_000)
     base, built = place / "base", place / "built"
     base.mkdir(parents=True)
@@ -53,4 +55,3 @@ def tiny_release(scratch: Path) -> Path:
     )
     write(built / "manifest.json", pretty_json(manifest).decode())
     target.publish(built, manifest)
-    return place / "releases"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,24 +13,10 @@ from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
 from pipelines.train.adapter import adapt
 from pipelines.train.order import Order, write_order
+from tests.support import forks
 from tests.train.support import recipe, rows, talk
 
 NEW, OLD = {"a": rows("canal", 24)}, {"b": rows("river")}
-
-# Leaves one GB more of address space once everything is imported, then trains.
-CRAMPED = """
-import resource, sys
-from pathlib import Path
-import pipelines.train.adapter
-from pipelines.errors import TrainError
-from pipelines.train.order import main
-used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), -1))
-try:
-    main(Path(sys.argv[1]))
-except TrainError as error:
-    print(error)
-"""
 
 
 def on(**hardware: object) -> Recipe:
@@ -44,9 +30,8 @@ def test_memory_that_ends_is_one_sentence_with_what_to_turn(base: Path, tmp_path
     long = "It is river " * 6
     many = {"a": [talk(f"What is {n}? {long}", f"{long} {n}") for n in range(8000)]}
     write_order(tmp_path / "order", Order(base), many, OLD, wide)
-    done = subprocess.run(
-        [sys.executable, "-c", CRAMPED, str(tmp_path / "order")], capture_output=True, text=True
-    )
+    words = ["tests.train.cramped", str(tmp_path / "order")]
+    done = forks.run(words, tmp_path, dict(os.environ))
     assert done.stdout.startswith("The memory is too small for this training: "), done.stderr
     assert "Lower hardware.micro_tokens, set hardware.gradient_checkpointing to 1" in done.stdout
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +23,7 @@ from pipelines.train.adapter import adapt
 from pipelines.train.order import Order
 from pipelines.train.scratch import bootstrap
 from tests.generate.support import Teacher, dataset, talks, taxonomy, work_of
+from tests.support import forks
 from tests.train.support import NOWHERE, Talk, adapt_here, recipe, rows, talk
 
 TEXTS = {".json", ".jinja"}
@@ -94,11 +93,11 @@ def test_weights_are_safetensors_and_nothing_else(base: Path, adapter: Path) -> 
 def test_an_adapter_is_the_same_bytes_in_another_process_that_stays_offline(
     base: Path, adapter: Path, tmp_path: Path
 ) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "tests.train.support", str(base), str(tmp_path / "two")],
-        env={**os.environ, "PYTHONHASHSEED": "4711"}, check=True,
-        capture_output=True,
-    )  # fmt: skip
+    # Sets come in another order there: each process draws its own unless it is told PYTHONHASHSEED.
+    words = ["tests.train.support", str(base), str(tmp_path / "two")]
+    environment = {name: os.environ[name] for name in os.environ if name != "PYTHONHASHSEED"}
+    done = forks.run(words, tmp_path, environment)
+    assert done.returncode == 0, done.stderr
     assert tree_digests(tmp_path / "two") == tree_digests(adapter)
 
 
