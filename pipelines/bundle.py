@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.artifacts import digest, file_digest, pretty_json, tree_digests
+from pipelines.artifacts import digest, file_digest, pretty_json, tree_digests, write_atomic
 from pipelines.evaluate import read_evaluation
 from pipelines.gate import waived
 from pipelines.history import history, now
@@ -35,6 +35,7 @@ from pipelines.records import (
 )
 from pipelines.release.card import card, write_attribution
 from pipelines.release.manifest import MANIFEST, leaf_file
+from pipelines.release.materials import SBOM
 from pipelines.release.targets import Target
 from pipelines.release.yanked import yanked
 from pipelines.report import ReportInput
@@ -134,6 +135,8 @@ def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], out
     for name in ("report.md", "report.html"):
         shutil.copy(job.directory / "report" / name, out / name)
     shutil.copy(job.directory / "evaluation" / "evaluation.json", out / "evaluation.json")
+    if (job.directory / SBOM).is_file():  # a training of an earlier version left none
+        shutil.copy(job.directory / SBOM, out / SBOM)
     (out / "attribution.md").write_text(write_attribution(leaves), encoding="utf-8")
     manifest = _manifest(job, evaluation, data, tree_digests(out))
     loading = job.now.target.loading(manifest)
@@ -142,14 +145,18 @@ def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], out
     (out / MANIFEST).write_bytes(pretty_json(manifest))
 
 
-def tag_taxonomy(now: Situation, tag: str, say: Say) -> None:
-    """Give the commit that was released the annotated tag ``model/<tag>``, unless it has it.
+def conclude(now: Situation, tag: str, directory: Path | None, say: Say) -> None:
+    """Keep the manifest in the run's directory as the target has it, which may have said in it where rows
+    lie, and give the commit that was released the annotated tag ``model/<tag>``, unless it has it.
 
     Its message holds the digest of the manifest, so that who trusts the taxonomy's repository can tell the
     release that follows from it. It is never pushed from here.
     """
     manifest = now.target.manifest(tag)
-    held = file_digest(now.target.directory(tag) / MANIFEST).sha256
+    published = now.target.directory(tag) / MANIFEST
+    if directory is not None:
+        write_atomic(directory / MANIFEST, published.read_bytes())
+    held = file_digest(published).sha256
     day = datetime.fromisoformat(manifest.created[:10]).replace(tzinfo=UTC)
     message = f"Release {tag}\n\nmanifest.json: sha256:{held}\n"
     told = now.repository.annotate(
@@ -184,6 +191,7 @@ def _manifest(
         evaluation=_summary(evaluation),
         contributors=tuple(sorted({leaf.created_by for leaf in job.leaves.values()})),
         licences=tuple(_licences(job.leaves.values())),
+        approvers=tuple(dict.fromkeys(job.options.approvers)),
         demonstration=job.demonstration,
         created=today.isoformat(),
         allowed=waived(job, evaluation),

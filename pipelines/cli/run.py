@@ -33,6 +33,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="release though this gate stands against it; the manifest and the card say so",
     )  # fmt: skip
     parser.add_argument(
+        "--approved-by", action="append", default=[], metavar="NAME",
+        help="who approved the release, for its manifest and card; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
         "--sign", metavar="KEY",
         help="sign what is released; KEY as of `graft release sign` (default: GRAFT_SIGN, where it is set)",
     )  # fmt: skip

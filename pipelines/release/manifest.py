@@ -106,6 +106,7 @@ def _manifest(data: Json) -> Manifest:
         composition=tuple(Taught(**entry) for entry in data.get("composition", ())),
         allowed=dict(data.get("allowed", {})),
         yanked=dict(data.get("yanked", {})),
+        approvers=tuple(data.get("approvers", ())),
     )
 
 

@@ -22,25 +22,10 @@ from pipelines.release.yanked import YANKED
 from tests.release.builders import build, write
 from tests.release.places import PLACES, Place
 from tests.release.test_targets import KEPT
+from tests.support.keys import PEM, pair
 
 TAG = "v2026.01.01"
 WEIGHTS = "adapter/adapter_model.safetensors"
-PEM = serialization.Encoding.PEM
-
-
-def pair(
-    folder: Path, name: str, password: bytes = b"", curve: ec.EllipticCurve | None = None
-) -> tuple[str, str]:
-    """A private and a public key, as files."""
-    key = ec.generate_private_key(curve or ec.SECP256R1())
-    locked: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if password:
-        locked = serialization.BestAvailableEncryption(password)
-    private, public = folder / f"{name}.pem", folder / f"{name}.pub"
-    private.write_bytes(key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, locked))
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    public.write_bytes(key.public_key().public_bytes(PEM, form))
-    return str(private), str(public)
 
 
 @pytest.fixture
