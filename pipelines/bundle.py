@@ -34,7 +34,7 @@ from pipelines.records import (
     as_json,
 )
 from pipelines.release.card import card, write_attribution
-from pipelines.release.manifest import MANIFEST, leaf_file
+from pipelines.release.manifest import MANIFEST, leaf_file, tag_message
 from pipelines.release.materials import SBOM
 from pipelines.release.targets import Target
 from pipelines.release.yanked import yanked
@@ -145,25 +145,23 @@ def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], out
     (out / MANIFEST).write_bytes(pretty_json(manifest))
 
 
-def conclude(now: Situation, tag: str, directory: Path | None, say: Say) -> None:
-    """Keep the manifest in the run's directory as the target has it, which may have said in it where rows
-    lie, and give the commit that was released the annotated tag ``model/<tag>``, unless it has it.
+def published(now: Situation, tag: str, directory: Path, say: Say) -> None:
+    """What follows once a release stands on its target: its manifest is kept beside the run, as users get it,
+    and its commit gets the annotated tag ``model/<tag>``, unless it has it.
 
-    Its message holds the digest of the manifest, so that who trusts the taxonomy's repository can tell the
-    release that follows from it. It is never pushed from here.
+    The tag's message holds the digest of that manifest, so that who trusts the taxonomy's repository can
+    tell the release that follows from it. It is never pushed from here.
     """
     manifest = now.target.manifest(tag)
-    published = now.target.directory(tag) / MANIFEST
-    if directory is not None:
-        write_atomic(directory / MANIFEST, published.read_bytes())
-    held = file_digest(published).sha256
+    told = now.target.directory(tag) / MANIFEST
+    write_atomic(directory / MANIFEST, told.read_bytes())
     day = datetime.fromisoformat(manifest.created[:10]).replace(tzinfo=UTC)
-    message = f"Release {tag}\n\nmanifest.json: sha256:{held}\n"
-    told = now.repository.annotate(
+    message = tag_message(tag, file_digest(told).sha256)
+    found = now.repository.annotate(
         f"model/{tag}", manifest.taxonomy_commit, message, int(day.timestamp())
     )
-    if told:
-        say(f"release: {told}")
+    if found:
+        say(f"release: {found}")
 
 
 def _manifest(

@@ -29,7 +29,7 @@ from pipelines.artifacts import (
     write_atomic,
 )
 from pipelines.backends import open_backend
-from pipelines.bundle import assemble, conclude, report_input
+from pipelines.bundle import assemble, published, report_input
 from pipelines.culprits import search
 from pipelines.documents import Library, documents
 from pipelines.evaluate import Judge, evaluate, read_evaluation
@@ -153,7 +153,7 @@ def _do(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Sa
         return _carry_out(options, now, recipe, decided, say)
     made = _made(options.runs, decided.previous)
     if made is not None and decided.previous is not None:
-        conclude(now, decided.previous, made, say)  # which a kill may have left out
+        published(now, decided.previous, made, say)  # which a kill may have left out
     evaluation = read_evaluation(made / "evaluation")[0] if made else None
     return Outcome(decided, made, decided.previous, evaluation, True)
 
@@ -392,5 +392,5 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
             target.put_blob(job.asked_bytes(content_hash, made.asked_hash))
     tag = target.publish(place, manifest)
     job.say(f"release: {tag} in {job.options.target}")
-    conclude(job.now, tag, job.directory, job.say)
+    published(job.now, tag, job.directory, job.say)
     return Outcome(job.plan, job.directory, tag, evaluation, True)

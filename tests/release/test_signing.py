@@ -234,8 +234,10 @@ def test_without_the_extra_one_sentence_says_what_to_install(
 def test_sigstore_out_of_reach_is_one_sentence(
     tmp_path: Path, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keyless asks servers that no test reaches; that they are missed is all that is tried."""
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    """Keyless asks servers that no test reaches: a proxy that is not there stands before them."""
+    for name, value in {"https_proxy": "http://127.0.0.1:9", "no_proxy": ""}.items():
+        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name.upper(), value)
     for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     with pytest.raises(ReleaseError, match="sigstore does not do what is asked of it"):
