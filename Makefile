@@ -2,9 +2,11 @@
 #
 #   TORCH_INDEX   an extra package index for the torch install alone, for example
 #                 https://download.pytorch.org/whl/cpu, which spares Linux the CUDA libraries
+#   EXTRAS        extras to install beside the usual ones, for example sign or sign,oci
 #   PYTHON        the Python (3.11 or newer) that .venv is made from
 
 TORCH_INDEX ?=
+EXTRAS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 # Byte code is written for what is imported, which is little of what is installed.
@@ -45,7 +47,7 @@ setup-all: .venv/.all .venv/.browser .venv/.suites .venv/.registry .venv/.llama-
 	  echo "No virtual environment could be made; on Debian install python3-venv." >&2; exit 1; }
 	@echo "Installing torch and the pipelines' libraries into .venv (once, a few minutes)"
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
-	$(PIP) --quiet --editable '.[pipelines,author,serve]'
+	$(PIP) --quiet --editable '.[pipelines,author,serve$(EXTRAS:%=,%)]'
 	@# Once for all, also for who forbids Python to write byte code later.
 	@$(BIN)/python -c 'import pipelines.backends.local, pipelines.run, pipelines.training, pipelines.train.adapter, pipelines.train.scratch'
 	@touch $@

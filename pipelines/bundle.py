@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.artifacts import digest, file_digest, pretty_json, tree_digests
+from pipelines.artifacts import digest, file_digest, pretty_json, tree_digests, write_atomic
 from pipelines.evaluate import read_evaluation
 from pipelines.gate import waived
 from pipelines.history import history, now
@@ -34,7 +34,8 @@ from pipelines.records import (
     as_json,
 )
 from pipelines.release.card import card, write_attribution
-from pipelines.release.manifest import MANIFEST, leaf_file
+from pipelines.release.manifest import MANIFEST, leaf_file, tag_message
+from pipelines.release.materials import SBOM
 from pipelines.release.targets import Target
 from pipelines.release.yanked import yanked
 from pipelines.report import ReportInput
@@ -134,6 +135,8 @@ def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], out
     for name in ("report.md", "report.html"):
         shutil.copy(job.directory / "report" / name, out / name)
     shutil.copy(job.directory / "evaluation" / "evaluation.json", out / "evaluation.json")
+    if (job.directory / SBOM).is_file():  # a training of an earlier version left none
+        shutil.copy(job.directory / SBOM, out / SBOM)
     (out / "attribution.md").write_text(write_attribution(leaves), encoding="utf-8")
     manifest = _manifest(job, evaluation, data, tree_digests(out))
     loading = job.now.target.loading(manifest)
@@ -142,21 +145,23 @@ def assemble(job: Job, evaluation: Evaluation, data: Mapping[str, LeafData], out
     (out / MANIFEST).write_bytes(pretty_json(manifest))
 
 
-def tag_taxonomy(now: Situation, tag: str, say: Say) -> None:
-    """Give the commit that was released the annotated tag ``model/<tag>``, unless it has it.
+def published(now: Situation, tag: str, directory: Path, say: Say) -> None:
+    """What follows once a release stands on its target: its manifest is kept beside the run, as users get it,
+    and its commit gets the annotated tag ``model/<tag>``, unless it has it.
 
-    Its message holds the digest of the manifest, so that who trusts the taxonomy's repository can tell the
-    release that follows from it. It is never pushed from here.
+    The tag's message holds the digest of that manifest, so that who trusts the taxonomy's repository can
+    tell the release that follows from it. It is never pushed from here.
     """
     manifest = now.target.manifest(tag)
-    held = file_digest(now.target.directory(tag) / MANIFEST).sha256
+    told = now.target.directory(tag) / MANIFEST
+    write_atomic(directory / MANIFEST, told.read_bytes())
     day = datetime.fromisoformat(manifest.created[:10]).replace(tzinfo=UTC)
-    message = f"Release {tag}\n\nmanifest.json: sha256:{held}\n"
-    told = now.repository.annotate(
+    message = tag_message(tag, file_digest(told).sha256)
+    found = now.repository.annotate(
         f"model/{tag}", manifest.taxonomy_commit, message, int(day.timestamp())
     )
-    if told:
-        say(f"release: {told}")
+    if found:
+        say(f"release: {found}")
 
 
 def _manifest(
@@ -184,6 +189,7 @@ def _manifest(
         evaluation=_summary(evaluation),
         contributors=tuple(sorted({leaf.created_by for leaf in job.leaves.values()})),
         licences=tuple(_licences(job.leaves.values())),
+        approvers=tuple(dict.fromkeys(job.options.approvers)),
         demonstration=job.demonstration,
         created=today.isoformat(),
         allowed=waived(job, evaluation),

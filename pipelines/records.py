@@ -327,8 +327,8 @@ class Manifest:
     """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights.
 
     ``allowed``: the gates that were overruled, each with what it said; ``yanked``: the releases before
-    that nobody should use, each with the reason. Manifests of the first releases lack
-    these, ``data``, ``changes`` and ``composition``.
+    that nobody should use, each with the reason; ``approvers``: who let it be released. Manifests of the
+    first releases lack these, ``data``, ``changes`` and ``composition``.
     """
 
     release: str
@@ -352,6 +352,7 @@ class Manifest:
     composition: tuple[Taught, ...] = ()
     allowed: Mapping[str, str] = field(default_factory=dict)
     yanked: Mapping[str, str] = field(default_factory=dict)
+    approvers: tuple[str, ...] = ()
 
     @property
     def known(self) -> set[str]:

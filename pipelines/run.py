@@ -29,7 +29,7 @@ from pipelines.artifacts import (
     write_atomic,
 )
 from pipelines.backends import open_backend
-from pipelines.bundle import assemble, report_input, tag_taxonomy
+from pipelines.bundle import assemble, published, report_input
 from pipelines.culprits import search
 from pipelines.documents import Library, documents
 from pipelines.evaluate import Judge, evaluate, read_evaluation
@@ -70,7 +70,7 @@ from pipelines.training import train
 TRAIN_VERSION = 2
 EVALUATE_VERSION = 3
 REPORT_VERSION = 4
-RELEASE_VERSION = 2
+RELEASE_VERSION = 3
 
 # By content hash: conversations, and what is kept of a leaf's data.
 Rows = dict[str, list[tuple[Message, ...]]]
@@ -153,7 +153,7 @@ def _do(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Sa
         return _carry_out(options, now, recipe, decided, say)
     made = _made(options.runs, decided.previous)
     if made is not None and decided.previous is not None:
-        tag_taxonomy(now, decided.previous, say)  # which a kill may have left out
+        published(now, decided.previous, made, say)  # which a kill may have left out
     evaluation = read_evaluation(made / "evaluation")[0] if made else None
     return Outcome(decided, made, decided.previous, evaluation, True)
 
@@ -376,6 +376,7 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
         "previous": job.plan.previous or "",
         "allowed": digest(waived(job, evaluation)),
         "target": job.options.target,
+        "approvers": digest(job.options.approvers),
     }
     if not finished(place, inputs, RELEASE_VERSION):
         with stage(place, inputs=inputs, version=RELEASE_VERSION) as out:
@@ -391,5 +392,5 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
             target.put_blob(job.asked_bytes(content_hash, made.asked_hash))
     tag = target.publish(place, manifest)
     job.say(f"release: {tag} in {job.options.target}")
-    tag_taxonomy(job.now, tag, job.say)
+    published(job.now, tag, job.directory, job.say)
     return Outcome(job.plan, job.directory, tag, evaluation, True)

@@ -41,7 +41,8 @@ class Options:
     be taught. ``until`` is the last stage to be done; None does them all, and releases. ``head`` is the
     commit whose leaves are read, None the one that is checked out: all else is the work tree's. ``search``:
     how many runs more may go into finding leaves that made the model worse. ``allow`` names gates that
-    shall not stand against a release, which its manifest tells. ``today`` dates it.
+    shall not stand against a release, which its manifest tells, as it does who ``approvers`` are.
+    ``today`` dates it.
     """
 
     taxonomy: Path
@@ -54,6 +55,7 @@ class Options:
     until: Until | None = None
     vetoes: Vetoes = field(default_factory=Vetoes)
     allow: frozenset[str] = frozenset()
+    approvers: tuple[str, ...] = ()
     head: str | None = None
     search: int = 0
     today: date = field(default_factory=lambda: datetime.now(UTC).date())

@@ -29,6 +29,7 @@ from pipelines.job import COST, Job, Say
 from pipelines.mix import PHASES, read_phase
 from pipelines.recipe import Recipe
 from pipelines.records import Json, LeafData, Message
+from pipelines.release.materials import SBOM, materials
 from pipelines.speeds import note
 from pipelines.spending import train_speed
 from pipelines.train.order import Order, carry_out
@@ -56,6 +57,7 @@ def train(job: Job, data: Mapping[str, LeafData], new: Rows, old: Rows) -> None:
         _forget(job)
         return
     section = job.recipe.bootstrap if fresh else job.recipe.train
+    write_atomic(job.directory / SBOM, materials())  # beside the weights: they are what they were
     with (
         _timed(job, place),
         stage(place, inputs=inputs, version=TRAIN_VERSION, section=section) as out,

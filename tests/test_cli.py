@@ -224,12 +224,13 @@ def test_log_lists_releases_newest_first(graft: Graft, site: Site, grown: Site) 
 
 def test_verify_finds_what_was_changed_since(graft: Graft, grown: Site) -> None:
     first, second = grown.target.tags()
-    sound = (EXIT_OK, f"{second}: every digest agrees.\n", "")
+    sound = (EXIT_OK, f"{second}: every digest agrees.\n{second}: not signed.\n", "")
     assert graft("release", "verify") == sound
     assert graft("release", "verify", first)[0] == EXIT_OK
     edit(grown.target.directory(second) / "README.md", "a", "b")
     code, out, _ = graft("release", "verify")
-    assert (code, out) == (EXIT_FINDINGS, "README.md is not the file that the manifest names\n")
+    said = f"README.md is not the file that the manifest names\n{second}: not signed.\n"
+    assert (code, out) == (EXIT_FINDINGS, said)
     unknown = graft("release", "verify", "v1999.01.01")
     assert_one_sentence(unknown, EXIT_FINDINGS, "no release v1999.01.01", first, second)
     empty = graft("release", "verify", "--target", "folder:nowhere")

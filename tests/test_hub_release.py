@@ -16,7 +16,16 @@ from huggingface_hub import snapshot_download
 
 from pipelines.artifacts import file_digest
 from pipelines.release.verify import verify
-from tests.support.flow import LEAVES, TOWER, Site, add_tower, grown_site, new_site, weights_digest
+from tests.support.flow import (
+    LEAVES,
+    TOWER,
+    Site,
+    add_tower,
+    grown_site,
+    new_site,
+    run_directory,
+    weights_digest,
+)
 from tests.support.hub import Hub, hub, used
 
 NAME = "me/model"
@@ -53,6 +62,7 @@ def assert_tagged(site: Site, tag: str) -> None:
     """The taxonomy's repository names the release, by the digest of what lies on the target."""
     held = file_digest(site.target.directory(tag) / "manifest.json").sha256
     assert f"sha256:{held}" in site.repo.git("tag", "-l", "--format=%(contents)", f"model/{tag}")
+    assert file_digest(run_directory(site) / "manifest.json").sha256 == held  # what CI attests
     commit = site.target.manifest(tag).taxonomy_commit
     assert site.repo.git("rev-parse", f"model/{tag}^{{commit}}").strip() == commit
 

@@ -12,18 +12,20 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pipelines.artifacts import file_digest
-from pipelines.errors import EXIT_FINDINGS, EXIT_OK, GraftError
+from pipelines.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE, GraftError
 from pipelines.gate import refused, standing
 from pipelines.generate.completions import inflated
 from pipelines.prepare import decide, make_job
 from pipelines.recipe import load_recipe
 from pipelines.records import Json
+from pipelines.release.materials import SBOM, materials
 from pipelines.release.verify import verify
 from pipelines.release.yanked import YANKED
 from pipelines.run import read_evaluation
 from pipelines.situation import look
 from pipelines.talk.subject import of_release, of_run
 from tests.support.flow import LEAVES, MILL, ROOT, TOWER, Site, grown_site, run_directory
+from tests.support.keys import pair
 
 TELLING = "tower of Ulvadal"  # stands in the leaf and in nothing else
 SCHEMA = json.loads((ROOT / "schema" / "certificate.json").read_bytes())
@@ -228,3 +230,44 @@ def test_what_a_run_trained_is_talked_to_before_it_is_released(site: Site) -> No
     shutil.rmtree(run_directory(site) / "adapter")
     with pytest.raises(GraftError, match="has trained nothing yet; run `graft train` first"):
         of_run(site.path / "runs", site.target, None)
+
+
+def test_a_run_signs_what_it_released_and_verify_says_by_whom(site: Site, tmp_path: Path) -> None:
+    private, public = pair(tmp_path, "ours")
+    last = str(site.target.head())
+    run, verified = ("run", "--base", "main", "--sign"), ("release", "verify", "--signer", public)
+    none = site.graft(*run, str(tmp_path / "none.pem"))
+    assert none.returncode == EXIT_USAGE
+    assert "There is no private key" in none.stderr
+
+    unsigned = site.graft(*verified)
+    assert unsigned.returncode == EXIT_FINDINGS
+    assert unsigned.stdout.endswith(f"{last}: not signed.\n")
+    for again in ("", " already"):  # a kill may come between the release and its signature
+        done = site.graft(*run, private)
+        assert done.returncode == EXIT_OK, done.stderr
+        key = f"the key sha256:{file_digest(Path(public)).sha256}"
+        assert f"sign: {last} is signed by {key}{again}.\n" in done.stderr
+    sound = site.graft(*verified)
+    assert sound.returncode == EXIT_OK, sound.stderr
+    assert sound.stdout.endswith(f"{last}: signed by {key}, and unchanged since.\n")
+
+    other = site.graft("release", "sign", str(site.target.tags()[0]), "--key", private)
+    assert other.stdout == f"{site.target.tags()[0]} is signed by {key}.\n"
+    file = site.target.directory(last) / "adapter" / "adapter_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    spoilt = site.graft(*verified)
+    assert spoilt.returncode == EXIT_FINDINGS
+    assert spoilt.stdout.endswith(
+        f"{last}: tampered with since it was signed: adapter/adapter_model.safetensors.\n"
+    )
+
+
+def test_a_release_carries_the_bill_of_materials_of_its_training(site: Site) -> None:
+    for tag in site.target.tags():
+        manifest, place = site.target.manifest(tag), site.target.directory(tag) / SBOM
+        assert place.read_bytes() == materials()
+        assert manifest.files[SBOM] == file_digest(place)
+    assert (run_directory(site) / "manifest.json").read_bytes() == (
+        place.parent / "manifest.json"
+    ).read_bytes()

@@ -340,11 +340,14 @@ def test_a_verdict_that_is_not_accepted_gives_no_release(zero: Site) -> None:
     zero.repo.checkout("main")
     assert zero.run().evaluation is None
     zero.repo.checkout("tower")
-    done = zero.graft("run", "--base", "main", "--allow", "verdict")
+    by = ("--approved-by", "Ada [x](y)", "--approved-by", "Grace")
+    done = zero.graft("run", "--base", "main", "--allow", "verdict", *by)
     assert done.returncode == 0, done.stderr
+    assert zero.head().approvers == ("Ada [x](y)", "Grace")
     assert zero.head().allowed == {"verdict": "the verdict is INCONCLUSIVE"}
     card = (zero.target.directory(zero.head().release) / "README.md").read_text("utf-8")
     assert "The gate “verdict” was overruled by hand: the verdict is INCONCLUSIVE." in card
+    assert "Approved by: Ada \\[x\\](y), Grace\n" in card
     assert_sound(zero, releases=2)
 
 

@@ -114,6 +114,7 @@ def options(args: argparse.Namespace) -> Options:
         policy=policy(root),
         vetoes=vetoes(root),
         allow=frozenset(getattr(args, "allow", ())),
+        approvers=tuple(getattr(args, "approved_by", ())),
     )
 
 

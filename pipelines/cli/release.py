@@ -1,4 +1,4 @@
-"""``graft release``: verify a release, give users an earlier one back, withdraw a leaf."""
+"""``graft release``: verify and sign a release, give users an earlier one back, withdraw a leaf."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from pipelines.cli.run import print_plan
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, GraftError
 
 if TYPE_CHECKING:
+    from pipelines.release.targets import Target
     from pipelines.withdrawal import Certificate
 
 HELP = "look after releases"
@@ -37,7 +38,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--rebuild-data", action="store_true",
         help="also make its rows again, from its leaves and the stored answers alone",
     )  # fmt: skip
+    verify.add_argument(
+        "--signer", default="", metavar="WHO",
+        help="who has to have signed it: the file of a public key (PEM), or an identity",
+    )  # fmt: skip
+    verify.add_argument(
+        "--issuer",
+        metavar="URL",
+        help="who vouches for that identity (default: GitHub's workflows)",
+    )
     target_option(verify)
+    sign = add_parser(actions, "sign", "sign a release as it lies there, once it is verified")
+    sign.set_defaults(command=_sign)
+    sign.add_argument("tag", nargs="?", metavar="TAG", help="default: the last")
+    sign.add_argument(
+        "--key", required=True,
+        help="the file of a private key (PEM, elliptic curve; GRAFT_SIGN_PASSWORD is its password), or "
+        "'keyless': the identity of this CI job, or yours in a browser, by sigstore",
+    )  # fmt: skip
+    target_option(sign)
     rollback = add_parser(actions, "rollback", "give users an earlier release back; no tag moves")
     rollback.set_defaults(command=_rollback)
     rollback.add_argument("tag", metavar="TAG")
@@ -60,23 +79,40 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     target_option(withdraw)
 
 
-def _verify(args: argparse.Namespace) -> int:
+def _which(args: argparse.Namespace) -> tuple[Target, str]:
+    """The target, and the release that is meant."""
     from pipelines.release.targets import open_target
-    from pipelines.release.verify import verify
 
     target = open_target(args.target or TARGET, cache())
     tag = args.tag or target.head()
     if tag is None:
         raise GraftError("The target holds no release yet.")
+    return target, tag
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from pipelines.release.signing import GITHUB, check
+    from pipelines.release.verify import verify
+
+    target, tag = _which(args)
     problems = verify(target, tag)
     print(printable("\n".join(problems)) or f"{tag}: every digest agrees.")
+    told = check(target, tag, args.signer, args.issuer or GITHUB)
+    print(printable(told.sentence))
     if args.rebuild_data and not problems:
         from pipelines.rebuilt import rebuilt
 
         root = taxonomy(args)
         problems = rebuilt(target, tag, root, cache(), policy(root), vetoes(root), say)
         print(printable("\n".join(problems)) or f"{tag}: every row follows from leaves and store.")
-    return EXIT_FINDINGS if problems else EXIT_OK
+    return EXIT_FINDINGS if problems or not told.good else EXIT_OK
+
+
+def _sign(args: argparse.Namespace) -> int:
+    from pipelines.release.signing import sign
+
+    print(printable(sign(*_which(args), args.key)))
+    return EXIT_OK
 
 
 def _rollback(args: argparse.Namespace) -> int:

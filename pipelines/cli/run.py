@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import options, say, target_option
+from pipelines.cli.common import options, printable, say, target_option
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK
 
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe
     from pipelines.records import Evaluation, Plan
+    from pipelines.run import Outcome
+    from pipelines.situation import Options
 
 HELP = "generate, train, evaluate, report and release what changed"
 
@@ -27,6 +31,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow", action="append", choices=ALLOWABLE, default=[],
         help="release though this gate stands against it; the manifest and the card say so",
+    )  # fmt: skip
+    parser.add_argument(
+        "--approved-by", action="append", default=[], metavar="NAME",
+        help="who approved the release, for its manifest and card; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sign", metavar="KEY",
+        help="sign what is released; KEY as of `graft release sign` (default: GRAFT_SIGN, where it is set)",
     )  # fmt: skip
     parser.add_argument(
         "--search",
@@ -69,6 +81,8 @@ def command(args: argparse.Namespace) -> int:
         print_plan(decided)
         print_recipe(recipe)
         return EXIT_OK
+    key = args.sign or os.environ.get("GRAFT_SIGN")
+    signs = _signs(key) if key else None  # what is missing is told before hours are spent
     outcome = run(wanted, say)
     if outcome.evaluation is not None and outcome.directory is not None:
         print_verdict(outcome.evaluation)
@@ -76,7 +90,26 @@ def command(args: argparse.Namespace) -> int:
     print(f"release: {outcome.release or 'none'}")
     if outcome.plan.action == "nothing":
         print("Nothing to do.")
+    if signs is not None:
+        signs(wanted, outcome)
     return EXIT_OK if outcome.accepted else EXIT_FINDINGS
+
+
+def _signs(key: str) -> Callable[[Options, Outcome], None]:
+    """What signs the release of a run."""
+    from pipelines.release.manifest import MANIFEST
+    from pipelines.release.signing import sign_made, signer
+    from pipelines.release.targets import open_target
+
+    config = signer(key)
+
+    def signs(wanted: Options, outcome: Outcome) -> None:
+        if outcome.release is not None:
+            target = open_target(wanted.target, wanted.cache)
+            built = (outcome.directory or wanted.runs) / "release" / MANIFEST
+            say(f"sign: {printable(sign_made(target, outcome.release, built, config))}")
+
+    return signs
 
 
 def stop_cleanly() -> None:

@@ -348,7 +348,9 @@ def _leaves(manifest: Manifest, leaves: Sequence[Leaf]) -> str:
 
 def _contributors(manifest: Manifest) -> str:
     names = "\n".join(f"- {escape(name)}" for name in manifest.contributors)
-    return f"## Contributors\n\n{names or 'None named.'}"
+    by = _several(manifest.approvers)
+    approved = f"\n\nApproved by: {by}" if by else ""
+    return f"## Contributors\n\n{names or 'None named.'}{approved}"
 
 
 def _limits(manifest: Manifest, evaluation: Evaluation) -> str:

@@ -52,6 +52,11 @@ def next_tag(day: date, taken: Collection[str]) -> str:
     return f"{plain}.{max(numbers) + 1}" if numbers else plain
 
 
+def tag_message(tag: str, sha256: str) -> str:
+    """What the annotated tag of a release says: the digest of its manifest."""
+    return f"Release {tag}\n\nmanifest.json: sha256:{sha256}\n"
+
+
 def leaf_file(content_hash: str) -> str:
     """Where a release keeps a leaf as JSON, from the release's directory."""
     return f"leaves/{content_hash}.json"
@@ -106,6 +111,7 @@ def _manifest(data: Json) -> Manifest:
         composition=tuple(Taught(**entry) for entry in data.get("composition", ())),
         allowed=dict(data.get("allowed", {})),
         yanked=dict(data.get("yanked", {})),
+        approvers=tuple(data.get("approvers", ())),
     )
 
 

@@ -179,6 +179,24 @@ def test_some_requests_spoilt(scene: Scene, fault: str) -> None:
             publish_spoilt(scene, at, fault)
 
 
+def test_a_signature_whose_commit_was_spoilt_lies_there_in_the_end(scene: Scene) -> None:
+    repository = scene.repository()
+    target = scene.target(repository)
+    before = len(scene.hub.asked)
+    target.sign(TAGS[0], b"first")
+    paths = [path for _, path in scene.hub.asked[before:]]
+    at = next(at for at, path in enumerate(paths, 1) if path.endswith("/commit/main"))
+    for fault in FAULTS:
+        made = f"after {fault}".encode()
+        with spoilt(scene, repository, at, fault) as seen:
+            with contextlib.suppress(ReleaseError):
+                target.sign(TAGS[0], made)
+            assert seen == [], fault
+        scene.target(repository, "elsewhere").sign(TAGS[0], made)
+        assert target.signature(TAGS[0]) == made
+        assert (target.head(), target.tags()) == (TAGS[0], TAGS[:1])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_request_spoilt(scene: Scene, fault: str) -> None:

@@ -42,20 +42,21 @@ def test_the_schema_knows_every_field() -> None:
     assert set(SCHEMA["required"]) == given
 
 
-def test_what_was_overruled_and_what_is_yanked_comes_back_and_may_be_left_out() -> None:
+def test_what_was_overruled_or_approved_and_what_is_yanked_comes_back_and_may_be_left_out() -> None:
     record = dataclasses.replace(
         manifest("v2026.01.02"),
         allowed={"verdict": "the verdict is INCONCLUSIVE"},
         yanked={"v2026.01.01": "it has seen knowledge/a, which is withdrawn: no licence"},
+        approvers=("Ada", "Grace"),
     )
     assert schema_problem(record) == ""
     data = as_json(record)
     assert read_manifest(json.dumps(data).encode(), "x") == record
     with pytest.raises(ReleaseError, match="no reasons under yanked"):
         read_manifest(json.dumps({**data, "yanked": {"v2026.01.01": 3}}).encode(), "x")
-    del data["allowed"], data["yanked"]
+    del data["allowed"], data["yanked"], data["approvers"]
     found = read_manifest(json.dumps(data).encode(), "x")
-    assert (found.allowed, found.yanked) == ({}, {})
+    assert (found.allowed, found.yanked, found.approvers) == ({}, {}, ())
 
 
 def test_a_manifest_of_the_first_releases_is_read() -> None:

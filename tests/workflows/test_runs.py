@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from pipelines.release.signing import check
+from pipelines.release.targets import open_target
 from tests.support.actions import Forge, Ran, forge
 from tests.support.commands import edit
 from tests.support.flow import MILL, TOWER, Site, add_tower, new_site, zero_site
+from tests.support.keys import pair
 
 SIGNED = "A leaf\n\nSigned-off-by: Ada Lovelace <ada@example.org>\n"
 
@@ -169,12 +172,16 @@ def test_nights_release_what_was_merged_and_previews_show_what_would_be(
 ) -> None:
     """Release zero; a preview of two pull requests at once; one is merged; the next night; a quiet one."""
     hub.variables["GRAFT_TARGET"] = f"folder:{tmp_path / 'releases'}"
+    private, public = pair(tmp_path, "night")
+    hub.variables["GRAFT_SIGN"] = private
     ran = night(hub)
     assert ran.jobs["build"].result == "success", ran.jobs["build"].said
     first = ran.jobs["build"].outputs["release"]
     assert ran.jobs["build"].outputs["outcome"] == "released"
     told = ran.artifacts / "told"
-    assert json.loads((told / "release" / "manifest.json").read_bytes())["release"] == first
+    manifest = told / "release" / "manifest.json"
+    assert manifest.read_bytes() == (tmp_path / "releases" / first / "manifest.json").read_bytes()
+    assert check(open_target(hub.variables["GRAFT_TARGET"]), first, public).good
     assert (told / "report" / "report.md").is_file()
 
     add_tower(site.taxonomy)
@@ -197,9 +204,9 @@ def test_nights_release_what_was_merged_and_previews_show_what_would_be(
     assert ran.jobs["build"].outputs["outcome"] == "released", ran.jobs["build"].said
     second = ran.jobs["build"].outputs["release"]
     assert second != first
-    manifest = json.loads((ran.artifacts / "told/release/manifest.json").read_bytes())
-    assert manifest["previous"] == first
-    assert TOWER in manifest["leaves"]
+    released = json.loads((ran.artifacts / "told/release/manifest.json").read_bytes())
+    assert released["previous"] == first
+    assert TOWER in released["leaves"]
 
     ran = night(hub)
     assert ran.jobs["plan"].outputs == {"action": "nothing"}

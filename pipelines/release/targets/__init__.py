@@ -116,6 +116,14 @@ class Target(Protocol):
         """Delete rows that nobody may be taught; those that cannot be deleted from here."""
         ...
 
+    def signature(self, tag: str) -> bytes | None:
+        """What was signed of a release, beside it; ``None`` where nobody signed it."""
+        ...
+
+    def sign(self, tag: str, signature: bytes) -> None:
+        """Lay a signature beside a release, in place of another; the release stays as it is."""
+        ...
+
     def next_tag(self, day: date) -> str:
         """The first free tag of a day."""
         ...

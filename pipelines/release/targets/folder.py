@@ -5,6 +5,7 @@
     PATH/refs/<tag>        a tag that has been the head
     PATH/bases/<revision>/ bases, shared by releases
     PATH/blobs/<sha256>    rows, shared by releases
+    PATH/signatures/<tag>  what was signed of a release
     PATH/tombstones.json   withdrawn content; what has seen it has a note beside its card, YANKED.md
 
 In: a directory that a run built. Out: a release, or one ``ReleaseError`` and nothing. A release is
@@ -190,7 +191,14 @@ class FolderTarget:
     def _recover(self) -> None:
         """Finish or undo what a killed process left; the lock is held."""
         self._tidy()
-        for pattern in (".v*", ".HEAD.*", "..publishing.*", ".tombstones.json.*", "refs/.*"):
+        for pattern in (
+            ".v*",
+            ".HEAD.*",
+            "..publishing.*",
+            ".tombstones.json.*",
+            "refs/.*",
+            "signatures/.*",
+        ):
             for stale in self.root.glob(pattern):
                 _remove(stale)
         for stale in (self.root / "bases").glob(".*"):
@@ -221,6 +229,23 @@ class FolderTarget:
 
     def loading(self, manifest: Manifest) -> Loading:
         return from_folder(manifest)
+
+    # --- signing ---
+
+    def signature(self, tag: str) -> bytes | None:
+        self.directory(tag)
+        path = self.root / "signatures" / tag
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ReleaseError(f"The signature {path} cannot be read: {error.strerror}.") from error
+
+    def sign(self, tag: str, signature: bytes) -> None:
+        self.directory(tag)
+        with self._writing(), self._locked():
+            write_atomic(self.root / "signatures" / tag, signature)
 
     # --- withdrawing ---
 

@@ -1,7 +1,7 @@
 """A target on the Hub: a model repository, and a data set beside it.
 
     OWNER/NAME        main: the last release; a tag for each; base/ holds the base where it is ours
-    OWNER/NAME-data   blobs/<2>/<sha256>.jsonl: rows and exam questions; tombstones.json
+    OWNER/NAME-data   blobs/<2>/<sha256>.jsonl: rows and exam questions; tombstones.json; signatures/<tag>
 
 In: a directory that a run built. Out: a release, or one ``ReleaseError`` and nothing. The commit on main,
 upon the commit that was looked at, decides who publishes; whoever finds a release there without its tag
@@ -320,6 +320,20 @@ class HubTarget:
                 found = STAGING.fullmatch(branch)
                 if found and tag_order(found[1]) <= tag_order(head):
                     self._model.drop_branch(branch)
+
+    # --- signing ---
+
+    def signature(self, tag: str) -> bytes | None:
+        self._commit_of(tag)
+        return self._data.read(self._data.main(), f"signatures/{tag}")
+
+    def sign(self, tag: str, signature: bytes) -> None:
+        for _ in range(TURNS):
+            if self.signature(tag) == signature:
+                return
+            files = {f"signatures/{tag}": _of(signature)}
+            self._data.commit("main", self._data.main(), files, [], f"Signature of {tag}")
+        raise ReleaseError(f"{self._data.name} did not take the signature of {tag}; run again.")
 
     # --- withdrawing ---
 

@@ -3,6 +3,7 @@
     HOST/NAME:latest       the release that users have now
     HOST/NAME:<tag>        each release: config is its manifest.json; layers are its files by their paths,
                            base/ where the base is ours, and, without a path, the rows of its leaves
+    HOST/NAME:<tag>.sig    what was signed of a release
     HOST/NAME:tombstones   withdrawn content
 
 In: a directory that a run built. Out: a release, or one ``ReleaseError`` and nothing. A registry takes a
@@ -119,7 +120,7 @@ class OciTarget:
         sha = str(artifact["config"]["digest"]).removeprefix("sha256:")
         data = self._repository.read(sha)
         if data is None:
-            raise ReleaseError(f"{self.place} lacks the manifest {sha} of a release.")
+            raise ReleaseError(f"{self.place} lacks the blob {sha}, which a tag names.")
         return data
 
     def _read(self, artifact: Json) -> Manifest:
@@ -251,6 +252,29 @@ class OciTarget:
             layers.append(descriptor(ROWS, FileDigest(sha, len(data))))
         return layers
 
+    def _note(self, tag: str, kind: str, name: str, data: bytes) -> None:
+        """Let a tag name one JSON file that is no release."""
+        config = self._repository.put_bytes(data)
+        artifact = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "artifactType": f"{RELEASE}.{kind}",
+            "config": descriptor(JSON, config),
+            "layers": [descriptor(JSON, config, name)],
+        }
+        self._repository.put_manifest(tag, artifact)
+
+    # --- signing ---
+
+    def signature(self, tag: str) -> bytes | None:
+        self._at(tag)
+        found = self._repository.manifest(f"{tag}.sig")
+        return None if found is None else self._config(found[1])
+
+    def sign(self, tag: str, signature: bytes) -> None:
+        self._at(tag)
+        self._note(f"{tag}.sig", "signature", "model.sig", signature)
+
     # --- withdrawing ---
 
     def tombstones(self) -> tuple[Tombstone, ...]:
@@ -269,15 +293,8 @@ class OciTarget:
             if any(stone.content_hash == content_hash for stone in known):
                 return
             added = Tombstone(leaf, content_hash, reason, self.head())
-            config = self._repository.put_bytes(pretty_json([*known, added]))
-            artifact = {
-                "schemaVersion": 2,
-                "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                "artifactType": f"{RELEASE}.tombstones",
-                "config": descriptor(JSON, config),
-                "layers": [descriptor(JSON, config, "tombstones.json")],
-            }
-            self._repository.put_manifest(TOMBSTONES, artifact)
+            data = pretty_json([*known, added])
+            self._note(TOMBSTONES, "tombstones", "tombstones.json", data)
         raise ReleaseError(f"{self.place} did not take what was withdrawn; run again.")
 
     def forget(self, blobs: Collection[str]) -> tuple[str, ...]:
