@@ -85,7 +85,7 @@ def _comment_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="the run's artifact: findings.json, changes.json, precheck.json, evaluation.json",
+        help="the run's artifact: findings.json, changes.json, precheck.json, evaluation.json, fix.diff",
     )
 
 
@@ -98,7 +98,7 @@ def _comment(args: argparse.Namespace) -> int:
     results = read_results(args.report)
     place, here = _prefix(args), github()
     for run in read_runs(read_event(args.event)):
-        pull, said = comment(here, run, results)
+        pull, said = comment(here, run, results, place)
         print(said)
         if pull is not None:
             print(triage(here, pull, place))
@@ -137,14 +137,10 @@ def _veto_file(root: Path) -> str:
 def _triage(args: argparse.Namespace) -> int:
     """The pull request of the event; all open ones where the event has none, as once a day."""
     from pipelines.github.api import event_number, read_event
-    from pipelines.github.comment import find_pull, read_runs
     from pipelines.github.triage import sweep, triage
 
     event, place, here = read_event(args.event), _prefix(args), github()
-    if "workflow_run" in event:
-        found = [find_pull(here, run) for run in read_runs(event)]
-        said = [triage(here, pull, place) for pull in found if pull is not None]
-    elif "pull_request" in event:
+    if "pull_request" in event:
         said = [triage(here, here.pull(event_number(event, "pull_request")), place)]
     elif isinstance(event.get("issue"), dict):
         is_pull = "pull_request" in event["issue"]
