@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import add_parser, policy, prefix, taxonomy
+from pipelines.cli.common import add_parser, format_option, policy, prefix, taxonomy
 from pipelines.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -36,14 +36,13 @@ def github() -> GitHub:
     return GitHub(open_client(), os.environ.get(_BOT) or BOT)
 
 
+def _place(parser: argparse.ArgumentParser, name: str, kind: str, text: str) -> None:
+    """A file or folder that must be named."""
+    parser.add_argument(name, type=Path, required=True, metavar=kind, help=text)
+
+
 def _event(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--event",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="the payload of the event (GITHUB_EVENT_PATH)",
-    )
+    _place(parser, "--event", "FILE", "the payload of the event (GITHUB_EVENT_PATH)")
 
 
 def _issue_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,13 +79,7 @@ def _issue_to_leaf(args: argparse.Namespace) -> int:
 
 def _comment_arguments(parser: argparse.ArgumentParser) -> None:
     _event(parser)
-    parser.add_argument(
-        "--report",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="the run's artifact: findings.json, changes.json, precheck.json, evaluation.json, fix.diff",
-    )
+    _place(parser, "--report", "DIR", "the run's artifact; docs/github.md tells its files")
 
 
 def _comment(args: argparse.Namespace) -> int:
@@ -153,12 +146,7 @@ def _triage(args: argparse.Namespace) -> int:
 
 
 def _queue_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--format",
-        choices=("text", "json"),
-        default="text",
-        help="a table, or JSON (schema/queue.json)",
-    )
+    format_option(parser, "a table, or JSON as in schema/queue.json")
 
 
 def _queue(args: argparse.Namespace) -> int:
@@ -174,12 +162,11 @@ def _queue(args: argparse.Namespace) -> int:
 
 
 def _released_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    _place(
+        parser,
         "--run",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="the run's small files: plan.json, evaluation/, release/manifest.json, culprits.json",
+        "DIR",
+        "the run's small files: plan.json, evaluation/, release/manifest.json, culprits.json",
     )
 
 
