@@ -1,7 +1,7 @@
 """docs/operations.md, followed to the letter as far as a machine without GitHub, GitLab and Tekton can.
 
-Its tables are held against the workflows; its files for GitLab and Tekton are run from the page itself:
-real Git, real commands, and of `make setup` only what it leaves behind.
+Its tables, and that of docs/reuse.md, are held against the workflows; its files for GitLab and Tekton are run
+from the page itself: real Git, real commands, and of `make setup` only what it leaves behind.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tests.workflows.test_runs import SIGNED
 from tests.workflows.test_static import WORKFLOWS, jobs, load
 
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+REUSE = (ROOT / "docs" / "reuse.md").read_text(encoding="utf-8")
 
 
 def example(start: str) -> Any:
@@ -31,9 +32,9 @@ def example(start: str) -> Any:
     return yaml.safe_load(found.removeprefix("```yaml").removesuffix("```"))
 
 
-def rows(header: str) -> dict[str, str]:
+def rows(header: str, page: str = PAGE) -> dict[str, str]:
     """A table of the page: the first column → the rest of its row."""
-    table = PAGE.split(header, 1)[1].split("\n\n", 1)[0]
+    table = page.split(header, 1)[1].split("\n\n", 1)[0]
     lines = [line.strip("| ").split(" | ", 1) for line in table.splitlines()[2:]]
     return {name.strip("`"): rest for name, rest in lines}
 
@@ -73,6 +74,23 @@ def test_the_check_that_a_rule_asks_for_is_one_that_runs() -> None:
     assert "`leaves`" in step
     matrix = load(ROOT / ".github/workflows/test.yml")["jobs"]["test"]["strategy"]["matrix"]
     assert f"`test ({matrix['python'][0]})`" in step
+
+
+def test_a_caller_allows_each_workflow_what_its_jobs_ask_for_and_no_more() -> None:
+    told = rows("| workflow | `on:` |", REUSE)
+    callable_ = {path.name for path in WORKFLOWS if "workflow_call" in load(path)["on"]}
+    assert set(told) == callable_
+    for name, rest in told.items():
+        asked: dict[str, str] = {}
+        for one in load(ROOT / ".github" / "workflows" / name)["jobs"].values():
+            for what, right in one["permissions"].items():
+                asked[what] = max(right, asked.get(what, ""))  # "write" is more than "read"
+        permissions, secrets = rest.split(" | ")[-2:]
+        allowed = dict(pair.split(": ") for pair in permissions.strip("`").split(", "))
+        assert allowed == asked
+        document = load(ROOT / ".github" / "workflows" / name)
+        wanted = set(document["on"]["workflow_call"].get("secrets", {}))
+        assert set(re.findall(r"`([\w-]+)`", secrets)) == wanted
 
 
 class Runner:
