@@ -15,7 +15,7 @@ from pipelines.github.review import MOST
 from tests.check.builders import SKILL, skill, write
 from tests.github.conftest import Graft
 from tests.github.test_comment import artifact, findings, finished
-from tests.report.test_injections import HIDDEN, LIVE
+from tests.report.test_injections import HIDDEN
 from tests.report.test_injections import github as rendered
 from tests.support.github import BOT, Hub
 from tests.support.github_reviews import accept
@@ -222,19 +222,18 @@ LIVELY = ("mentions", "a comment", "our marker, forged", "workflow commands", "b
 
 @pytest.mark.parametrize("text", [FENCES, *(INJECTIONS[name] for name in LIVELY)])
 def test_hostile_text_of_a_leaf_stays_inside_its_suggestion(ada: Contributor, text: str) -> None:
-    block = "".join(
-        f"         {line}\n" for line in text.split("\n")
-    )  # too far in: each line is moved
-    ada.push({NEW: skill().replace("    answer: Word 1.\n", f"    answer:   |\n{block}")})
+    # Two columns in, where a fence would still end a code block; it stands further in, and is moved there.
+    block = "".join(f"     {line}\n" for line in text.split("\n"))
+    ada.push({NEW: skill().replace("_description: Rhyme.\n", f"_description: |\n{block}")})
     said = ada.reported(lists(NEW))
     assert "**Layout**" in said
     assert bool(ada.notes()) != bool(HIDDEN.search(text))
     for one in ada.notes():
-        assert text in one["body"].replace("\n      ", "\n")
+        assert text in one["body"].replace("\n  ", "\n")
         page = rendered(one["body"])
-        assert set(page.found) <= {"pre", "code"}
+        assert page.found == ["pre", "code"]
         assert len(page.comments) == 1
-        assert not LIVE.search(page.outside)
+        assert page.outside.strip() == ""
 
 
 def test_links_and_submodules_are_nothing_to_mend(ada: Contributor) -> None:
