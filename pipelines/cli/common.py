@@ -98,6 +98,19 @@ def target_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def runs_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="where runs are kept (default: runs/)"
+    )
+
+
+def format_option(parser: argparse.ArgumentParser, json: str) -> None:
+    """``--format``: text for people, or JSON; ``json`` says of which schema, or when it counts."""
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help=f"{json} (default: text)"
+    )
+
+
 def options(args: argparse.Namespace) -> Options:
     from pipelines.situation import Options
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipelines.cli.common import TARGET, cache, say, target_option, taxonomy
+from pipelines.cli.common import TARGET, cache, format_option, say, target_option, taxonomy
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, GraftError, ReleaseError, UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="list also leaves whose meaning is as it was"
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    format_option(parser, "JSON as in schema/changes.json")
     target_option(parser)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import add_parser, policy, prefix, taxonomy
+from pipelines.cli.common import add_parser, format_option, policy, prefix, taxonomy
 from pipelines.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -36,14 +36,13 @@ def github() -> GitHub:
     return GitHub(open_client(), os.environ.get(_BOT) or BOT)
 
 
+def _place(parser: argparse.ArgumentParser, name: str, kind: str, text: str) -> None:
+    """A file or folder that must be named."""
+    parser.add_argument(name, type=Path, required=True, metavar=kind, help=text)
+
+
 def _event(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--event",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="the payload of the event (GITHUB_EVENT_PATH)",
-    )
+    _place(parser, "--event", "FILE", "the payload of the event (GITHUB_EVENT_PATH)")
 
 
 def _issue_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,13 +79,7 @@ def _issue_to_leaf(args: argparse.Namespace) -> int:
 
 def _comment_arguments(parser: argparse.ArgumentParser) -> None:
     _event(parser)
-    parser.add_argument(
-        "--report",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="the run's artifact: findings.json, changes.json, precheck.json, evaluation.json",
-    )
+    _place(parser, "--report", "DIR", "the run's artifact; docs/github.md tells its files")
 
 
 def _comment(args: argparse.Namespace) -> int:
@@ -98,7 +91,7 @@ def _comment(args: argparse.Namespace) -> int:
     results = read_results(args.report)
     place, here = _prefix(args), github()
     for run in read_runs(read_event(args.event)):
-        pull, said = comment(here, run, results)
+        pull, said = comment(here, run, results, place)
         print(said)
         if pull is not None:
             print(triage(here, pull, place))
@@ -137,14 +130,10 @@ def _veto_file(root: Path) -> str:
 def _triage(args: argparse.Namespace) -> int:
     """The pull request of the event; all open ones where the event has none, as once a day."""
     from pipelines.github.api import event_number, read_event
-    from pipelines.github.comment import find_pull, read_runs
     from pipelines.github.triage import sweep, triage
 
     event, place, here = read_event(args.event), _prefix(args), github()
-    if "workflow_run" in event:
-        found = [find_pull(here, run) for run in read_runs(event)]
-        said = [triage(here, pull, place) for pull in found if pull is not None]
-    elif "pull_request" in event:
+    if "pull_request" in event:
         said = [triage(here, here.pull(event_number(event, "pull_request")), place)]
     elif isinstance(event.get("issue"), dict):
         is_pull = "pull_request" in event["issue"]
@@ -157,12 +146,7 @@ def _triage(args: argparse.Namespace) -> int:
 
 
 def _queue_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--format",
-        choices=("text", "json"),
-        default="text",
-        help="a table, or JSON (schema/queue.json)",
-    )
+    format_option(parser, "a table, or JSON as in schema/queue.json")
 
 
 def _queue(args: argparse.Namespace) -> int:
@@ -178,12 +162,11 @@ def _queue(args: argparse.Namespace) -> int:
 
 
 def _released_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    _place(
+        parser,
         "--run",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="the run's small files: plan.json, evaluation/, release/manifest.json, culprits.json",
+        "DIR",
+        "the run's small files: plan.json, evaluation/, release/manifest.json, culprits.json",
     )
 
 

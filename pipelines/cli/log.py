@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import TARGET, cache, printable, target_option
+from pipelines.cli.common import TARGET, cache, format_option, printable, target_option
 from pipelines.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -27,10 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--scores", action="store_true",
         help="the token F1 of each leaf over the releases that were examined, the greatest loss first",
     )  # fmt: skip
-    parser.add_argument(
-        "--format", choices=("text", "json"), default="text",
-        help="JSON as in schema/log.json (default: text)",
-    )  # fmt: skip
+    format_option(parser, "JSON as in schema/log.json")
     target_option(parser)
 
 

@@ -14,6 +14,7 @@ from pipelines.cli.common import (
     options,
     policy,
     printable,
+    runs_option,
     say,
     target_option,
     taxonomy,
@@ -69,9 +70,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     withdraw.add_argument("--recipe", default="tiny")
     withdraw.add_argument("--plan", action="store_true", help="say what it would take; do nothing")
-    withdraw.add_argument(
-        "--run", type=Path, metavar="DIR", help="where runs are kept (default: runs/)"
-    )
+    runs_option(withdraw)
     withdraw.add_argument(
         "--certificate", type=Path, metavar="FILE",
         help="what was removed and what remains (default: withdrawals/DIGEST.json)",

@@ -6,11 +6,10 @@ import argparse
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import options, printable, say, target_option
+from pipelines.cli.common import options, printable, runs_option, say, target_option
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK
 
 if TYPE_CHECKING:
@@ -61,9 +60,7 @@ def run_options(parser: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="read the leaves from this commit; it is not checked out, and everything else stays",
     )
-    parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="where runs are kept (default: runs/)"
-    )
+    runs_option(parser)
     parser.add_argument(
         "--plan", action="store_true", help="say what would be done, and do nothing"
     )

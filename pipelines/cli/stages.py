@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.cli import examine, precheck
-from pipelines.cli.common import options, read_text, say
+from pipelines.cli.common import format_option, options, read_text, say
 from pipelines.cli.costs import generating, training
 from pipelines.cli.run import print_plan, print_verdict, run_options, stop_cleanly
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK
@@ -38,12 +38,7 @@ class Stage:
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         run_options(parser)
         if self.costs is not None:
-            parser.add_argument(
-                "--format",
-                choices=("text", "json"),
-                default="text",
-                help="how --plan tells the costs; JSON as in schema/costs.json (default: text)",
-            )
+            format_option(parser, "how --plan tells the costs; JSON as in schema/costs.json")
         if self.until == "report":
             parser.add_argument(
                 "--from",
@@ -64,12 +59,7 @@ class Stage:
                 action="store_true",
                 help="ask the last release what it knows already of new leaves, and do nothing else",
             )
-            parser.add_argument(
-                "--format",
-                choices=("text", "json"),
-                default="text",
-                help="how --precheck, --model and --aa tell it (default: text)",
-            )
+            format_option(parser, "how --precheck, --model and --aa tell it")
             examine.arguments(parser)
 
     def command(self, args: argparse.Namespace) -> int:

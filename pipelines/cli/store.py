@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.cli.common import TARGET, add_parser, cache, target_option
+from pipelines.cli.common import (
+    TARGET,
+    add_parser,
+    cache,
+    format_option,
+    runs_option,
+    target_option,
+)
 from pipelines.errors import EXIT_OK, GraftError, UsageError
 
 HELP = "look after the teacher's recorded answers"
@@ -21,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     stats = add_parser(actions, "stats", "count answers and tokens, by model and task")
     stats.set_defaults(command=_stats)
-    stats.add_argument("--format", choices=("text", "json"), default="text")
+    format_option(stats, "a table, or JSON")
     prune = add_parser(
         actions, "prune", "delete answers that nobody needs; all that is named must hold"
     )
@@ -37,9 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="instead of answers, fetched repositories of documents not used for --older-than DAYS",
     )
     prune.add_argument("--dry-run", action="store_true", help="say how many, and delete nothing")
-    prune.add_argument(
-        "--run", type=Path, metavar="DIR", help="where runs are kept (default: runs/)"
-    )
+    runs_option(prune)
     target_option(prune)
     export = add_parser(actions, "export", "write all answers into one file (gzip, JSON lines)")
     export.set_defaults(command=_export)

@@ -7,7 +7,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import TARGET, cache, policy, printable, target_option, taxonomy, vetoes
+from pipelines.cli.common import (
+    TARGET,
+    cache,
+    format_option,
+    policy,
+    printable,
+    runs_option,
+    target_option,
+    taxonomy,
+    vetoes,
+)
 from pipelines.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -22,13 +32,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what", metavar="ROW|LEAF", help="the beginning of a row's id, or the path of a leaf"
     )
-    parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="where runs are kept (default: runs/)"
-    )
-    parser.add_argument(
-        "--format", choices=("text", "json"), default="text",
-        help="JSON as in schema/trace.json (default: text)",
-    )  # fmt: skip
+    runs_option(parser)
+    format_option(parser, "JSON as in schema/trace.json")
     target_option(parser)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pipelines.errors import GraftError
 from pipelines.findings import Finding, Tree
 from pipelines.fix.in_place import write_in_place
-from pipelines.fix.leaf import Mended, mend_attribution, mend_leaf
+from pipelines.fix.leaf import Mended, mend_attribution, mend_leaf, same_attribution, same_leaf
 from pipelines.fix.leaf import Repairs as Repairs
 from pipelines.leaf_files import ATTRIBUTION_FILE, LEAF_FILE, ROOTS
 from pipelines.work_tree import WorkTree
@@ -49,7 +49,7 @@ def fix(tree: Tree, paths: Sequence[str] | None, repairs: Repairs) -> Iterator[F
         except GraftError as error:
             yield Fixed(path, b"", b"", (_problem(path, str(error)),))
             continue
-        mended = _mend(before, path, repairs)
+        mended = mend(before, path, repairs)
         yield Fixed(path, before, mended.data, mended.findings)
 
 
@@ -69,10 +69,17 @@ def is_fixable(path: str) -> bool:
     return top in ROOTS and posixpath.basename(rest) in (LEAF_FILE, ATTRIBUTION_FILE)
 
 
-def _mend(data: bytes, path: str, repairs: Repairs) -> Mended:
+def mend(data: bytes, path: str, repairs: Repairs) -> Mended:
+    """One file's bytes, mended; ``path``, from the root, says which kind it is."""
     if posixpath.basename(path) == LEAF_FILE:
         return mend_leaf(data, path, repairs)
     return mend_attribution(data, path)
+
+
+def says_the_same(before: bytes, after: bytes, path: str) -> bool:
+    """Whether two texts of one file can both be read and say the same."""
+    same = same_leaf if posixpath.basename(path) == LEAF_FILE else same_attribution
+    return same(before, after, path)
 
 
 def _files(tree: Tree, paths: Sequence[str] | None) -> list[str]:

@@ -85,10 +85,27 @@ def mend_attribution(data: bytes, path: str) -> Mended:
         )
         return Mended(data, (Finding("attribution", "error", path, 1, 1, message, hint),))
     lines = [line.rstrip(" \t") for line in text.split("\n")]
-    tidied = "\n".join(lines).rstrip("\n") + "\n"
-    if not text.strip() or parse_attribution(text, path) != parse_attribution(tidied, path):
+    tidied = ("\n".join(lines).rstrip("\n") + "\n").encode()
+    if not text.strip() or not same_attribution(data, tidied, path):
         return Mended(data)
-    return Mended(tidied.encode())
+    return Mended(tidied)
+
+
+def same_leaf(before: bytes, after: bytes, path: str) -> bool:
+    """Whether two texts of a qna.yaml can both be read and have the same values."""
+    old, new = (read_yaml(data, path) for data in (before, after))
+    if old.source is None or new.source is None or old.findings or new.findings:
+        return False
+    return _same(old.source, new.source)
+
+
+def same_attribution(before: bytes, after: bytes, path: str) -> bool:
+    """Whether two texts of an attribution.txt can both be read and name the same."""
+    try:
+        old, new = (parse_attribution(normalise_newlines(data), path) for data in (before, after))
+    except UnicodeDecodeError:
+        return False
+    return old == new
 
 
 def _same(before: Source, after: Source) -> bool:

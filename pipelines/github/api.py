@@ -83,6 +83,16 @@ class Pull:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """A file that a pull request touches. ``patch``: "" where GitHub shows none or the file is gone."""
+
+    path: str
+    blob: str
+    patch: str
+    previous: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewCommit:
     """A commit to be made on ``branch``: files by path, on top of ``parent``; None deletes one."""
 
@@ -200,14 +210,17 @@ class GitHub:
         """Those that a commit came in with."""
         yield from map(_pull, self.client.pages(f"commits/{segment(commit)}/pulls"))
 
+    def changed(self, number: int) -> Iterator[Changed]:
+        """The files of a pull request; GitHub lists 3,000 at most."""
+        for data in self.client.pages(f"pulls/{number}/files"):
+            patch = "" if data["status"] == "removed" else data.get("patch") or ""
+            blob, previous = data.get("sha") or "", data.get("previous_filename") or ""
+            yield Changed(data["filename"], blob, patch, previous)
+
     def pull_files(self, number: int) -> tuple[str, ...]:
         """Every path that a pull request touches, the old name of a renamed file as well."""
-        found: dict[str, None] = {}
-        for data in self.client.pages(f"pulls/{number}/files"):
-            found[data["filename"]] = None
-            if data.get("previous_filename"):
-                found[data["previous_filename"]] = None
-        return tuple(found)
+        names = [name for one in self.changed(number) for name in (one.path, one.previous)]
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def changes_requested(self, pull: Pull) -> bool:
         """Whether the last word of somebody's review is that this very head must change."""
@@ -257,8 +270,15 @@ class GitHub:
         except NotThere:
             return b""
         if data.get("encoding") != "base64":  # above a megabyte GitHub gives the blob alone
-            data = self.client.get(f"git/blobs/{data['sha']}")
+            return self.blob(data["sha"])
         return base64.b64decode(data["content"])
+
+    def blob(self, sha: str) -> bytes:
+        """What a file held, by its content's name; empty where there is no such blob."""
+        try:
+            return base64.b64decode(self.client.get(f"git/blobs/{segment(sha)}")["content"])
+        except NotThere:
+            return b""
 
     def committed(self, sha: str) -> str:
         """When a commit was made."""

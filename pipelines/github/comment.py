@@ -1,4 +1,4 @@
-"""The end of a run on a pull request → its one comment, labels and check run.
+"""The end of a run on a pull request → its one comment, check run, and suggestions beside its lines.
 
 In: the event, ``workflow_run`` or the comment that asked for the run, and the folder of the run's artifact.
 Which pull request it is, GitHub says: one that is open and whose head is the run's commit now. Nothing in
@@ -19,8 +19,11 @@ from pipelines.github import sticky
 from pipelines.github.api import GitHub, Pull, event_number, is_commit
 from pipelines.github.report import PARTS, as_markdown
 from pipelines.github.results import Results
+from pipelines.github.review import offer
 
 NAME = "report"
+MENDS = "mends"
+_ORDER = ("check", MENDS, *(name for name in PARTS if name != "check"))
 _PART = re.compile(r"^<!-- part:([a-z]+) -->\n(.*?)(?=^<!-- part:|\Z)", re.MULTILINE | re.DOTALL)
 _HEADS = re.compile(r"(\d{1,9}):([0-9a-f]{40})")
 _NOTHING = "❌ **Check**: the run ended before the leaves were checked; its log says why."
@@ -93,8 +96,13 @@ def find_pull(github: GitHub, run: Run) -> Pull | None:
     return next(filter(fits, github.pulls(state="open")), None)
 
 
-def comment(github: GitHub, run: Run, results: Results) -> tuple[Pull | None, str]:
-    """Write what the run found; the pull request, and one sentence on what was done."""
+def comment(
+    github: GitHub, run: Run, results: Results, prefix: str = ""
+) -> tuple[Pull | None, str]:
+    """Write what the run found; the pull request, and one sentence on what was done.
+
+    ``prefix``: the taxonomy's folder in the repository.
+    """
     pull = find_pull(github, run)
     if pull is None:
         return None, f"No open pull request has the head {run.head}; nothing is posted."
@@ -102,7 +110,11 @@ def comment(github: GitHub, run: Run, results: Results) -> tuple[Pull | None, st
     facts = dict(there.facts) if there and there.facts.get("head") == run.head else {}
     parts = dict(_PART.findall(there.body)) if there and facts else {}
     told = _told(run, results)
-    fresh = {name: text for name, text in told.items() if _before(facts, name) <= run.number}
+    if run.checking and results.mended and _before(facts, "check") <= run.number:
+        told[MENDS] = offer(github, pull, results.mended, prefix)
+    fresh = {
+        name: text for name, text in told.items() if text and _before(facts, name) <= run.number
+    }
     if not fresh:
         return (
             pull,
@@ -157,7 +169,7 @@ def _check_run(github: GitHub, run: Run, sound: bool) -> None:
 
 
 def _body(run: Run, parts: Mapping[str, str]) -> str:
-    written = [f"<!-- part:{name} -->\n{parts[name]}" for name in PARTS if name in parts]
+    written = [f"<!-- part:{name} -->\n{parts[name]}" for name in _ORDER if name in parts]
     return (
         f"## Graft, at {run.head[:10]}\n\nAs the runs on this pull request report it.\n\n"
         + "".join(written)

@@ -2,13 +2,15 @@
 
 In: a downloaded artifact, made by a job that read a stranger's pull request and may have run a changed
 workflow: any byte of it may be a lie. Out: JSON of the four names, each a regular file of bounded size that
-holds to its schema; nothing else in the folder is opened. What breaks a rule is left out and said.
+holds to its schema, and the names of files in fix.diff; nothing else in the folder is opened. What breaks a
+rule is left out and said.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,16 +28,22 @@ FILES: dict[str, str] = {
     "precheck.json": "precheck",
     "evaluation.json": "evaluation",
 }
+DIFF = "fix.diff"  # `graft fix --diff`
+_MENDED = re.compile(rb"^\+\+\+ b/(.+)$", re.MULTILINE)
 # Rules whose findings want a person's eye, whatever else is well.
 DELICATE = ("topic", "personal-data", "offensive", "secret")
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """JSON by file name, valid against its schema; ``refused`` says what was left out and why."""
+    """JSON by file name, valid against its schema; ``refused`` says what was left out and why.
+
+    ``mended``: the files that `graft fix` would change, as fix.diff names them.
+    """
 
     read: Mapping[str, Any] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
 
     @property
     def errors(self) -> int | None:
@@ -72,19 +80,19 @@ class Results:
 
 
 def read_results(folder: Path) -> Results:
-    """The JSON in the folder or right below it, where artifacts of several names are unpacked."""
+    """What is in the folder or right below it, where artifacts of several names are unpacked."""
     read: dict[str, Any] = {}
     refused: list[str] = []
     for place in _places(folder):
-        for name, schema in FILES.items():
+        for name in (*FILES, DIFF):
             if name in read or not os.path.lexists(place / name):
                 continue
-            found = _read(place / name, schema)
+            found = _names(place / name) if name == DIFF else _read(place / name, FILES[name])
             if isinstance(found, str):
                 refused.append(f"{name} {found}")
             else:
                 read[name] = found[0]
-    return Results(read, tuple(refused))
+    return Results(read, tuple(refused), tuple(read.pop(DIFF, ())))
 
 
 def _places(folder: Path) -> Iterator[Path]:
@@ -99,6 +107,28 @@ def _places(folder: Path) -> Iterator[Path]:
 
 def _read(path: Path, schema: str) -> tuple[Any] | str:
     """The JSON in a tuple, or what is wrong with it."""
+    text = _bytes(path)
+    if isinstance(text, str):
+        return text
+    try:
+        data = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return "is no JSON."
+    if violations(data, schema):
+        return f"does not hold to schema/{schema}.json."
+    return (data,)
+
+
+def _names(path: Path) -> tuple[list[str]] | str:
+    """The files that a diff changes, in a tuple; nothing else of it is used."""
+    text = _bytes(path)
+    if isinstance(text, str):
+        return text
+    return ([name.decode("utf-8", "replace") for name in dict.fromkeys(_MENDED.findall(text))],)
+
+
+def _bytes(path: Path) -> bytes | str:
+    """What the file holds, or what is wrong with it."""
     try:
         # No symlink is followed, and a pipe does not hold us up.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -110,14 +140,7 @@ def _read(path: Path, schema: str) -> tuple[Any] | str:
             return "is no regular file."
         if about.st_size > MOST_MEGABYTES << 20:
             return f"is larger than {MOST_MEGABYTES} MB."
-        text = file.read(MOST_MEGABYTES << 20)
-    try:
-        data = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return "is no JSON."
-    if violations(data, schema):
-        return f"does not hold to schema/{schema}.json."
-    return (data,)
+        return file.read(MOST_MEGABYTES << 20)
 
 
 def _no_constant(name: str) -> float:

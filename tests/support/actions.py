@@ -190,13 +190,30 @@ class _Steps:
                 name: _said(fill(text, self.contexts))
                 for name, text in step.get("with", {}).items()
             }
-            return ACTIONS[action](self, given)
-        return self._shell(step)
+            return self._own(action, given) if action[0] == "$" else ACTIONS[action](self, given)
+        usual = self.job.get("defaults", {}).get("run", {})
+        return self._shell(step, usual.get("working-directory", "."))
 
-    def _shell(self, step: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
-        place = self.done.folder / self.job.get("defaults", {}).get("run", {}).get(
-            "working-directory", "."
-        )
+    def _own(self, action: str, given: Mapping[str, str]) -> tuple[int, dict[str, str]]:
+        """A composite action of the workflow's commit: the job's environment holds, its defaults do not."""
+        text = (ROOT / action.removeprefix("$/") / "action.yml").read_text(encoding="utf-8")
+        document = yaml.load(text, yaml.BaseLoader)
+        declared = {name: one.get("default") for name, one in document["inputs"].items()}
+        assert set(given) <= set(declared)
+        outer, inputs = self.contexts, {**declared, **given}
+        assert None not in inputs.values()
+        self.contexts = {**outer, "inputs": inputs}
+        try:
+            for step in document["runs"]["steps"]:
+                code, _ = self._step(step) if "uses" in step else self._shell(step, ".")
+                if code:
+                    return code, {}
+        finally:
+            self.contexts = outer
+        return 0, {}
+
+    def _shell(self, step: Mapping[str, Any], folder: str) -> tuple[int, dict[str, str]]:
+        place = self.done.folder / folder
         said = self.done.folder / ".github-output"
         told = self.done.folder / ".github-summary"
         event = self.done.folder / ".github-event.json"
@@ -210,6 +227,7 @@ class _Steps:
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.done.folder),
                 "OMP_WAIT_POLICY": "PASSIVE",
+                "GITHUB_WORKSPACE": str(self.done.folder),
                 "GITHUB_OUTPUT": str(said),
                 "GITHUB_STEP_SUMMARY": str(told),
                 "GITHUB_EVENT_PATH": str(event),

@@ -4,9 +4,9 @@
         hub.issue(7, body, "ada")
         … GITHUB_API_URL=hub.url GITHUB_REPOSITORY=hub.repository …
 
-It knows issues, comments, labels, pull requests and their files, check runs, permissions and Git's objects,
-in GitHub's shapes and with its pages (``page_size``, though 100 are asked for). ``asked`` lists the requests;
-``fail`` answers the next ones with what is given; ``token`` must be sent.
+It knows issues, comments, labels, pull requests, their files and reviews, check runs, permissions and Git's
+objects, in GitHub's shapes and with its pages (``page_size``, though 100 are asked for). ``asked`` lists the
+requests; ``fail`` answers the next ones with what is given; ``token`` must be sent.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.support.github_reviews import new_review, review_comments
 from tests.support.github_state import BAD_GATEWAY as BAD_GATEWAY
 from tests.support.github_state import BOT as BOT
 from tests.support.github_state import SECONDARY as SECONDARY
@@ -42,6 +43,8 @@ ENDPOINTS: dict[tuple[str, str], Callable[..., Any]] = {
     ("GET", r"/pulls/(\d+)"): Hub.get_pull,
     ("GET", r"/pulls/(\d+)/files"): Hub.pull_files,
     ("GET", r"/pulls/(\d+)/reviews"): Hub.pull_reviews,
+    ("POST", r"/pulls/(\d+)/reviews"): new_review,
+    ("GET", r"/pulls/(\d+)/comments"): review_comments,
     ("GET", r"/commits/([0-9a-f]{40})/pulls"): Hub.commit_pulls,
     ("GET", "/commits"): Hub.list_commits,
     ("GET", "/commits/([^/]+)"): Hub.a_commit,
@@ -51,6 +54,7 @@ ENDPOINTS: dict[tuple[str, str], Callable[..., Any]] = {
     ("POST", "/git/refs"): Hub.new_ref,
     ("PATCH", "/git/refs/heads/(.+)"): Hub.move_ref,
     ("GET", r"/git/commits/([0-9a-f]{40})"): Hub.get_commit,
+    ("GET", "/git/blobs/([0-9a-f]{40})"): Hub.get_blob,
     ("POST", "/git/blobs"): Hub.new_blob,
     ("POST", "/git/trees"): Hub.new_tree,
     ("POST", "/git/commits"): Hub.new_commit,
@@ -111,7 +115,10 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 except Missing:
                     break
                 except Unprocessable as error:
-                    return self._send(422, {}, {"message": str(error)})
+                    told: Json = {"message": str(error), "status": "422"}
+                    if error.reasons:
+                        told["errors"] = list(error.reasons)
+                    return self._send(422, {}, told)
                 if isinstance(data, list) and method == "GET":
                     return self._send(200, *_page(hub, data, parts.path, query))
                 return self._send(201 if method == "POST" else 200, {}, data)

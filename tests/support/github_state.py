@@ -25,7 +25,11 @@ class Missing(Exception):
 
 
 class Unprocessable(Exception):
-    """422, with a message."""
+    """422, with a message, and where there are several reasons each of them."""
+
+    def __init__(self, message: str, *reasons: str) -> None:
+        super().__init__(message)
+        self.reasons = reasons
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Hub:
     comments: dict[int, list[Json]] = field(default_factory=dict)
     permissions: dict[str, str] = field(default_factory=dict)
     reviews: dict[int, list[Json]] = field(default_factory=dict)
+    notes: dict[int, list[Json]] = field(default_factory=dict)  # beside lines, of reviews
     check_runs: list[Json] = field(default_factory=list)
     commits: dict[str, list[int]] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -51,6 +56,11 @@ class Hub:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def git(self, *words: str, given: bytes = b"", more: dict[str, str] | None = None) -> str:
+        return self.git_bytes(*words, given=given, more=more).decode().strip()
+
+    def git_bytes(
+        self, *words: str, given: bytes = b"", more: dict[str, str] | None = None
+    ) -> bytes:
         environment = {
             "PATH": os.environ["PATH"],
             "GIT_DIR": str(self.git_dir),
@@ -65,7 +75,7 @@ class Hub:
         )
         if done.returncode:
             raise Unprocessable(done.stderr.decode(errors="replace"))
-        return done.stdout.decode().strip()
+        return done.stdout
 
     def user(self, login: str) -> Json:
         kind = "Bot" if login.endswith("[bot]") else "User"
@@ -120,6 +130,27 @@ class Hub:
         }
         self.files[number] = [{"filename": path, "status": "added"} for path in paths]
         return self.pulls[number]
+
+    def diff(self, number: int) -> None:
+        """Let the pull request's files be those that Git finds between main and its head."""
+        span = f"main...{self.pulls[number]['head']['sha']}"
+        told = self.git("diff", "--no-renames", "--name-status", "-z", span).split("\0")
+        self.files[number] = [
+            self._changed(span, letter, path)
+            for letter, path in zip(told[::2], told[1::2], strict=False)
+        ]
+
+    def _changed(self, span: str, letter: str, path: str) -> Json:
+        """One file as GitHub lists it; it shows no patch of a large or binary one."""
+        words = {"A": "added", "D": "removed"}
+        head = self.git("rev-parse", f"{span.split('...')[1]}^{{commit}}")
+        sha = "" if letter == "D" else self.git("rev-parse", f"{head}:{path}")
+        found = {"filename": path, "status": words.get(letter, "modified"), "sha": sha}
+        whole = self.git_bytes("diff", "--no-renames", span, "--", f":(literal){path}").decode()
+        patch = whole[whole.find("\n@@ ") + 1 :] if "\n@@ " in whole else ""
+        if patch and patch.count("\n") <= 20_000:
+            found["patch"] = patch.removesuffix("\n")
+        return found
 
     def said(self, number: int, login: str = BOT) -> list[str]:
         """The comments of one person, in order."""
@@ -215,11 +246,10 @@ class Hub:
         if self.list_pulls({"head": f"{owner}:{body['head']}"}):
             raise Unprocessable("A pull request already exists")
         number = max([0, *self.issues]) + 1
-        sha = self._ref(body["head"])
-        changed = self.git("diff", "--name-only", "-z", f"main...{body['head']}").split("\0")
         more = {name: body[name] for name in ("title", "body", "draft")}
-        paths = [path for path in changed if path]
-        self.pull(number, sha, BOT, branch=body["head"], fork=self.repository, paths=paths, **more)
+        sha = self._ref(body["head"])
+        self.pull(number, sha, BOT, branch=body["head"], fork=self.repository, **more)
+        self.diff(number)
         self.issues[number]["body"] = body["body"]
         return self._pull(str(number))
 
@@ -262,11 +292,19 @@ class Hub:
 
     def contents(self, query: Json, path: str) -> Json:
         try:
-            data = self.git("show", f"{query['ref']}:{path}")
+            data = self.git_bytes("show", f"{query['ref']}:{path}")
         except Unprocessable:
             raise Missing from None
-        content = base64.b64encode(f"{data}\n".encode()).decode()
+        content = base64.encodebytes(data).decode()
         return {"path": path, "encoding": "base64", "content": content, "sha": ""}
+
+    def get_blob(self, _: Json, sha: str) -> Json:
+        try:
+            data = self.git_bytes("cat-file", "blob", sha)
+        except Unprocessable:
+            raise Missing from None
+        content = base64.encodebytes(data).decode()
+        return {"sha": sha, "size": len(data), "encoding": "base64", "content": content}
 
     def new_blob(self, body: Json) -> Json:
         data = base64.b64decode(body["content"])

@@ -1,10 +1,11 @@
-"""From a filled-in form to a preview told on the pull request: five workflows, one after the other, offline.
+"""Workflows one after the other, offline: from a form to a preview told on its pull request, and of mends.
 
 Real: the workflows' files, Git, every command, a tiny model. Stood in for: GitHub's REST API, over HTTP.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,11 @@ import pytest
 import yaml
 
 from tests.support.actions import Forge, Ran, forge
-from tests.support.flow import ROOT, Site, zero_site
+from tests.support.commands import edit
+from tests.support.flow import ROOT, Site, add_tower, new_site, zero_site
+from tests.support.flow import TOWER as SPIRE
 from tests.support.github import TOKEN, Hub, github
+from tests.support.github_reviews import accept
 
 FORMS = ".github/ISSUE_TEMPLATE"
 _LEAF = "docs/examples/taxonomy/knowledge/engineering/lighthouses/eddystone_lighthouse"
@@ -40,6 +44,13 @@ def place(tmp_path: Path, site: Site) -> Forge:
 
 @pytest.fixture
 def hub(place: Forge) -> Iterator[Hub]:
+    with at_github(place) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def at_github(place: Forge) -> Iterator[Hub]:
+    """The jobs of ``place`` talk to the stand-in of GitHub's API."""
     with github(place.origin) as found:
         place.repository, place.token = found.repository, TOKEN
         place.environment["GITHUB_API_URL"] = found.url
@@ -101,12 +112,51 @@ def test_from_a_form_to_a_preview(site: Site, place: Forge, hub: Hub) -> None:
     assert any("token F1" in said or "Verdict" in said for said in hub.said(number))
 
 
+def test_a_leaf_is_mended_by_clicks(tmp_path: Path) -> None:
+    """validate finds it badly laid out, report suggests, GitHub's button makes commits: validate passes."""
+    site = new_site(tmp_path / "site")
+    place = forge(tmp_path, site.path / "repo")
+    site.repo.branch("ada")
+    add_tower(site.taxonomy)
+    assert site.graft("fix").returncode == 0
+    site.repo.git("checkout", "--quiet", "--", "taxonomy")  # the others' layout is not this one's
+    file = site.taxonomy / SPIRE / "qna.yaml"
+    sound = file.read_bytes()
+    edit(file, "seed_examples:", "seed_examples:   ")
+    file.write_bytes(file.read_bytes() + b"\n\n")
+    with at_github(place) as hub:
+
+        def pushed() -> dict[str, Any]:
+            sha = site.repo.commit("A leaf\n\nSigned-off-by: Ada Lovelace <ada@example.org>\n")
+            site.repo.git("push", "--quiet", str(place.origin), f"+{sha}:refs/pull/7/head")
+            pull = hub.pulls.get(7) or hub.pull(7, sha)
+            pull["head"]["sha"] = sha
+            hub.diff(7)
+            return opened(place, 7, sha)
+
+        ran = place.run("validate.yml", "pull_request", pushed())
+        assert ran.jobs["leaves"].result == "failure"
+        done = finished(ran, hub.pulls[7], "failure")
+        succeeded(place.run("report.yml", "workflow_run", done), "comment")
+        assert "2 places can be mended by a click" in hub.said(7)[0]
+        assert "needs-author" in hub.labels(7)
+        for path, data in accept(hub, 7).items():
+            site.repo.write(path, data)
+        assert file.read_bytes() == sound
+        ran = place.run("validate.yml", "pull_request", pushed())
+        succeeded(ran, "leaves")
+        succeeded(place.run("report.yml", "workflow_run", finished(ran, hub.pulls[7])), "comment")
+        assert "mended by a click" not in hub.said(7)[0]
+        assert "needs-review" in hub.labels(7)
+        assert len(hub.reviews[7]) == 1
+
+
 def opened(place: Forge, number: int, sha: str) -> dict[str, Any]:
     head, base = {"sha": sha, "ref": "x"}, {"sha": place.main(), "ref": "main"}
     return {"number": number, "pull_request": {"number": number, "head": head, "base": base}}
 
 
-def finished(ran: Ran, pull: dict[str, Any]) -> dict[str, Any]:
+def finished(ran: Ran, pull: dict[str, Any], conclusion: str = "success") -> dict[str, Any]:
     """What GitHub tells when validate.yml has ended."""
     owner = pull["head"]["repo"]["full_name"].split("/")[0]
     return {
@@ -118,7 +168,7 @@ def finished(ran: Ran, pull: dict[str, Any]) -> dict[str, Any]:
             "head_sha": pull["head"]["sha"],
             "head_branch": pull["head"]["ref"],
             "head_repository": {"owner": {"login": owner}},
-            "conclusion": "success",
+            "conclusion": conclusion,
         },
     }
 

@@ -18,9 +18,10 @@ from pipelines.policy import Policy
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+ACTIONS = sorted((GITHUB / "actions").glob("*/action.yml"))
 FORMS = sorted((GITHUB / "ISSUE_TEMPLATE").glob("*.yml"))
 SCRIPTS = sorted(path for path in (ROOT / ".ci").iterdir())
-# What strangers choose; it may stand in env and in conditions, never where a shell reads it.
+SETUP = "$/.github/actions/setup"  # $/: the commit that the workflow is of
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+\n")
 
 
@@ -51,6 +52,7 @@ def test_zizmor_finds_nothing() -> None:
     [
         ("vendor.github-workflows", WORKFLOWS),
         ("custom.github-workflows-require-timeout", WORKFLOWS),
+        ("vendor.github-actions", ACTIONS),
         ("vendor.github-issue-forms", FORMS),
         ("vendor.dependabot", [GITHUB / "dependabot.yml"]),
     ],
@@ -67,18 +69,37 @@ def test_the_scripts_are_sound_shell() -> None:
         assert path.stat().st_mode & 0o111, f"{path} cannot be run"
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [*WORKFLOWS, *ACTIONS], ids=lambda path: path.parent.name + path.name
+)
 def test_actions_are_pinned_and_credentials_are_not_kept(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert "pull_request_target" not in text
     uses = [line for line in text.splitlines(keepends=True) if "uses: " in line]
-    assert [line for line in uses if not PINNED.search(line)] == []
+    ours = [line for line in uses if line.strip() == f"- uses: {SETUP}"]
+    assert [line for line in uses if line not in ours and not PINNED.search(line)] == []
     assert text.count("actions/checkout@") == text.count("persist-credentials: false")
-    assert load(path)["permissions"] == "{}" or load(path)["permissions"] == {}
+    if path in WORKFLOWS:
+        assert load(path)["permissions"] in ("{}", {})
+
+
+def test_our_action_runs_one_line_a_step_and_checks_out_what_it_is_given() -> None:
+    [path] = ACTIONS
+    assert f"$/{path.parent.relative_to(ROOT).as_posix()}" == SETUP
+    steps = load(path)["runs"]["steps"]
+    for step in steps:
+        assert "\n" not in step.get("run", "").strip()
+        assert "${{" not in step.get("run", "")
+    checkouts = [
+        step["with"] for step in steps if step.get("uses", "").startswith("actions/checkout@")
+    ]
+    assert [(one["path"], one["ref"]) for one in checkouts] == [
+        *(("code", "${{ inputs.graft-ref }}"), ("tree", "${{ inputs.ref }}"))
+    ]
 
 
 def test_one_action_has_one_version_everywhere() -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
+    text = "".join(path.read_text(encoding="utf-8") for path in (*WORKFLOWS, *ACTIONS))
     versions: dict[str, set[str]] = {}
     for name, version in re.findall(r"uses: ([\w./-]+)@(.+)", text):
         versions.setdefault(name, set()).add(version)
@@ -111,9 +132,10 @@ def test_a_secret_or_a_gpu_is_never_beside_a_checkout_of_a_pull_request(
     name: str, job: dict[str, Any]
 ) -> None:
     refs = [
-        step.get("with", {}).get("ref", "")
+        step.get("with", {}).get(key, "")
         for step in job["steps"]
-        if step.get("uses", "").startswith("actions/checkout@")
+        for key, action in (("ref", "actions/checkout@"), ("ref", SETUP), ("graft-ref", SETUP))
+        if step.get("uses", "").startswith(action)
     ]
     if name.startswith("test.yml:"):  # tests the pull request's code, and has nothing to lose
         assert "secrets." not in str(job)
