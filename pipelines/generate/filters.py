@@ -103,7 +103,7 @@ def not_abusive(row: Row, setting: Setting) -> str:
 
 
 def _texts(row: Row) -> list[str]:
-    names = ("context", "question", "answer")
+    names = ("context", "question", "answer", *WRONG)
     return [row.columns[name] for name in names if row.columns.get(name)]
 
 

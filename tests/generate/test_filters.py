@@ -28,7 +28,7 @@ def row(source: str = "", **columns: str) -> Row:
     return Row({"question": "Q?", "answer": "A", **columns}, Origin("seed", source=source))
 
 
-@pytest.mark.parametrize("column", ["question", "answer", "context"])
+@pytest.mark.parametrize("column", ["question", "answer", "context", "wrong_b"])
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
@@ -70,6 +70,10 @@ def test_what_a_teacher_adds_is_told_among_the_rejects(tmp_path: Path) -> None:
     told = [r for r in lines(tmp_path / "out" / "rejects.jsonl") if r["step"] == "no_personal_data"]
     assert told
     assert all("e-mail" in reject["reason"] and len(reject["calls"]) == 1 for reject in told)
+    assert {"knowledge", "grounded", "seeds", "exam_knowledge"} <= {one["flow"] for one in told}
+    exam = [path.read_text("utf-8") for path in (tmp_path / "out" / "asked").iterdir()]
+    assert any(exam)
+    assert "@" not in "".join(exam)
     assert not any("@" in turn["content"] for r in rows(tmp_path / "out") for turn in r["messages"])
 
 

@@ -17,6 +17,7 @@ from pipelines.generate.flow import EXAM_FLOWS, FLOWS, flow_names, flows_of, loa
 from pipelines.generate.steps import Ask, Keep
 from pipelines.recipe import Flows
 from pipelines.records import Kind
+from pipelines.yaml_source import read_yaml
 from tests.generate.support import first_ask, recipe
 
 FOLDER = Path(flows.__file__).parent / "flows"
@@ -77,6 +78,47 @@ def test_a_flow_s_steps_are_all_known_and_the_leak_gate_is_one(name: str) -> Non
     for step in flow.steps:
         if isinstance(step, Keep):
             assert step.name in FILTERS or isinstance(step.test, Comparison)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_flow_lets_a_teacher_add_what_nobody_may_read(name: str) -> None:
+    """Rows are taught, exam questions are shown in reports: both pass the same filters at last."""
+    steps = load_flow(name).steps
+    written = max(
+        place for place, step in enumerate(steps) if isinstance(step, Ask) and step.role != "judge"
+    )
+    after = {step.name for step in steps[written:]}
+    assert {"no_personal_data", "not_abusive"} <= after
+
+
+@pytest.mark.parametrize(
+    ("exam", "lab", "first"),
+    [
+        ("exam_freeform", "lab_freeform", "examine_skill"),
+        ("exam_grounded", "lab_grounded", "examine_context"),
+    ],
+)
+def test_an_exam_s_flow_keeps_step_with_the_one_whose_manner_it_has(
+    exam: str, lab: str, first: str
+) -> None:
+    """It is the same but for its first call, whose name makes it another, and the leak gate."""
+    asked, taught = (
+        read_yaml((FOLDER / name / "flow.yaml").read_bytes(), name).source for name in (exam, lab)
+    )
+    assert asked is not None
+    assert taught is not None
+    known = [
+        {
+            **step,
+            **({"prompt": f"../{lab}/{step['prompt']}"} if "prompt" in step else {}),
+            **({"ask": first} if place == 0 else {}),
+        }
+        for place, step in enumerate(taught.data["steps"])
+        if step.get("keep") != "not_an_exam_question"
+    ]
+    known[0].pop("samples", None)  # an exam takes one text a seed
+    assert asked.data["steps"] == known
+    assert asked.data["rows"] == taught.data["rows"]
 
 
 def test_text_put_into_a_prompt_is_never_read_as_a_slot() -> None:

@@ -82,6 +82,15 @@ class Model:
         return None
 
 
+class Talkative(Model):
+    """Gives an address away to every second question."""
+
+    def _said(self, call: Call) -> str:
+        said = super()._said(call)
+        asked = call.variables.get("question", "")
+        return said.replace("Done", "Mail ada@lovelace.co.uk") if "Do 1 of" in asked else said
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> WorkTree:
     return taxonomy(tmp_path_factory.mktemp("taxonomy"))
@@ -152,6 +161,25 @@ def test_a_model_enlarges_a_skill_s_exam_and_the_judge_reads_it(
     taught = {row["messages"][0]["content"] for row in written(tmp_path / "out")}
     assert taught
     assert not any(too_close(item.prompt, prompt) for item in found for prompt in taught)
+
+
+@pytest.mark.parametrize("path", [GROUNDED, FREEFORM])
+def test_an_exam_question_holds_nobody_s_address(
+    tree: WorkTree, tmp_path: Path, path: str
+) -> None:
+    leaf, sides = by_path(work_of(tree))[path]
+    sides = replace(sides, shown=sides.shown[1:], exam=sides.exam or sides.shown[:1])
+    asking = replace(lab(True), teacher=Asked("openai_api", "teacher", "1"))
+    asking = replace(asking, generate=replace(asking.generate, exam_questions=2))
+    work = {leaf.content_hash: (leaf, sides)}
+    run(tmp_path / "out", tree, work, Talkative(), Model(), asking)
+    (file,) = (tmp_path / "out" / "asked").iterdir()
+    found = asked(leaf, file.read_bytes(), "changed", lambda prompt: False)
+    assert found
+    assert not any("@" in item.reference for item in found)
+    flow = "exam_grounded" if path == GROUNDED else "exam_freeform"
+    rejects = lines(tmp_path / "out" / "rejects.jsonl")
+    assert ("no_personal_data", flow) in {(one["step"], one["flow"]) for one in rejects}
 
 
 def test_a_chunk_is_summarised_once_however_many_seeds_are_shown(
