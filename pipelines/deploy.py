@@ -12,7 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from pipelines.artifacts import (
@@ -29,7 +29,7 @@ from pipelines.backends.merge import merge
 from pipelines.errors import ReleaseError, UsageError
 from pipelines.evaluate import Answerer, evaluate, not_worse
 from pipelines.evaluate.leaks import Seen
-from pipelines.exam import asked, items
+from pipelines.exam import questions
 from pipelines.export import released_leaf
 from pipelines.recipe import Recipe, read_recipe
 from pipelines.records import Evaluation, ExamItem, Json, Manifest, as_json
@@ -242,13 +242,9 @@ def _exam(source: Source) -> list[ExamItem]:
     found: list[ExamItem] = []
     for entry in leaves.values():
         leaf = released_leaf(directory, entry.content_hash)
-
-        def leaked(prompt: str, own: str = entry.content_hash) -> bool:
-            return seen.leaked(prompt, own)
-
-        found += items(leaf, entry.exam, "panel", leaked)
-        if entry.exam.exam and entry.asked_hash:
-            found += asked(leaf, target.read_blob(entry.asked_hash), "panel", leaked)
+        leaked = partial(seen.leaked, own=entry.content_hash)
+        asked = partial(target.read_blob, entry.asked_hash) if entry.asked_hash else None
+        found += questions(leaf, entry.exam, "panel", leaked, asked)
     # Multiple choice enters no verdict, and llama.cpp's library has no cheap way to weigh answers.
     return [item for item in found if not item.choices]
 

@@ -103,6 +103,19 @@ def asked(leaf: Leaf, rows: bytes, role: Role, leaked: Callable[[str], bool]) ->
     return found
 
 
+def questions(
+    leaf: Leaf,
+    split: ExamSplit,
+    role: Role,
+    leaked: Callable[[str], bool],
+    rows: Callable[[], bytes] | None,
+) -> list[ExamItem]:
+    """All that a leaf's exam asks: people's questions, and those that a teacher wrote for it, whose
+    ``rows`` are read only where there is an exam that they enlarge."""
+    found = items(leaf, split, role, leaked)
+    return [*found, *asked(leaf, rows(), role, leaked)] if split.exam and rows else found
+
+
 def user_turn(context: str, question: str) -> str:
     """What the student reads: the question, after its context and a blank line where it has one."""
     return f"{context.strip()}\n\n{question.strip()}" if context.strip() else question.strip()

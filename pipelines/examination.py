@@ -10,6 +10,7 @@ import asyncio
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from pipelines.evaluate import Answerer, evaluate
 from pipelines.evaluate.metrics import score
 from pipelines.evaluate.suites import grade
 from pipelines.evaluate.verdict import mean_scores
-from pipelines.exam import asked, items
+from pipelines.exam import questions
 from pipelines.job import Job
 from pipelines.recipe import Recipe, Teacher
 from pipelines.records import Evaluation, ExamItem, Leaf, Message, Role, Scores
@@ -214,10 +215,9 @@ def exam_of(now: Situation, leaves: Mapping[str, Leaf], changed: frozenset[str])
     for path, split in splits(now, leaves).items():
         leaf = leaves[path]
         role: Role = "changed" if path in changed else "panel"
-        found += items(leaf, split, role, _never)
         blob = held.get(leaf.content_hash, "")
-        if split.exam and blob:
-            found += asked(leaf, now.target.read_blob(blob), role, _never)
+        rows = partial(now.target.read_blob, blob) if blob else None
+        found += questions(leaf, split, role, _never, rows)
     return found
 
 

@@ -12,7 +12,8 @@ from fnmatch import fnmatchcase
 from pipelines.attribution import ATTRIBUTION_FILE as ATTRIBUTION_FILE
 
 LEAF_FILE = "qna.yaml"
-VALUES_FILE = "values.yaml"  # of the whole taxonomy, at its root
+VALUES_FILE = "values.yaml"
+VETO_FILE = "vetoes.jsonl"  # of the whole taxonomy, at its root
 ROOTS = ("compositional_skills", "foundational_skills", "knowledge")
 
 

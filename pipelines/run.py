@@ -36,7 +36,7 @@ from pipelines.evaluate import Judge, evaluate, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.evaluate.remembered import Remembered
 from pipelines.evaluate.suites import compare, version
-from pipelines.exam import asked, items
+from pipelines.exam import questions
 from pipelines.export import SOURCES, sources
 from pipelines.gate import probes_of, refused, stale, waived
 from pipelines.generate import VERSION as GENERATE_VERSION
@@ -272,15 +272,10 @@ def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:
     found: list[ExamItem] = []
     changed = job.changed
     for path, leaf in job.leaves.items():
-
-        def leaked(prompt: str, own: str = leaf.content_hash) -> bool:
-            return seen.leaked(prompt, own)
-
+        own = leaf.content_hash
         role: Role = "changed" if path in changed else "panel"
-        found += items(leaf, job.exams[path], role, leaked)
-        if job.exams[path].exam:
-            rows = job.asked_bytes(leaf.content_hash, data[leaf.content_hash].asked_hash)
-            found += asked(leaf, rows, role, leaked)
+        rows = partial(job.asked_bytes, own, data[own].asked_hash)
+        found += questions(leaf, job.exams[path], role, partial(seen.leaked, own=own), rows)
     return found
 
 

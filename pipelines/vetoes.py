@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.errors import GraftError
+from pipelines.leaf_files import VETO_FILE as VETO_FILE
 
-VETO_FILE = "vetoes.jsonl"
 MOST_MEGABYTES = 64
 LONGEST_REASON = 500
 _ROW = re.compile(r"[0-9a-f]{32}")
@@ -53,20 +53,29 @@ def load_vetoes(path: Path | None) -> Vetoes:
     """The vetoes in ``path``; none where there is no file. ``GraftError`` with the line of a bad one."""
     if path is None:
         return Vetoes()
+    found: dict[str, Veto] = {}
+    for number, veto in lines_of(veto_bytes(path)):
+        if isinstance(veto, str):
+            raise GraftError(f"{path}:{number}: {veto}")
+        found.setdefault(veto.row, veto)
+    return Vetoes(found)
+
+
+def veto_bytes(path: Path) -> bytes:
+    """What is in the file; ``GraftError`` where that cannot be read."""
     try:
         if path.stat().st_size > MOST_MEGABYTES * 1024 * 1024:
             raise GraftError(f"The vetoes {path} are larger than {MOST_MEGABYTES} MB.")
-        lines = path.read_bytes().split(b"\n")
+        return path.read_bytes()
     except OSError as error:
         raise GraftError(f"The vetoes {path} cannot be read: {error.strerror or error}.") from error
-    found: dict[str, Veto] = {}
-    for number, line in enumerate(lines, 1):
+
+
+def lines_of(data: bytes) -> Iterator[tuple[int, Veto | str]]:
+    """Each line's number, and its veto or a sentence on what is wrong with it."""
+    for number, line in enumerate(data.split(b"\n"), 1):
         if line.strip():
-            veto = _veto(line)
-            if isinstance(veto, str):
-                raise GraftError(f"{path}:{number}: {veto}")
-            found.setdefault(veto.row, veto)
-    return Vetoes(found)
+            yield number, _veto(line)
 
 
 def _veto(line: bytes) -> Veto | str:

@@ -42,6 +42,7 @@ from pipelines.check import (
     topic,
     unsupported_answer,
     values,
+    vetoes,
     whitespace,
 )
 from pipelines.check.exceptions import excused, unneeded
@@ -102,6 +103,7 @@ RULES: dict[str, Rule] = {
     "offensive": offensive.RULE,
     "draft": draft.RULE,
     "values": values.RULE,
+    "vetoes": vetoes.RULE,
     "near-duplicate": near_duplicates.RULE,
     "conflict": near_duplicates.CONFLICT,
 }

@@ -7,18 +7,20 @@ import contextlib
 import os
 import posixpath
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import below, cache, policy, prefix, taxonomy
+from pipelines.cli.common import below, beside, cache, policy, prefix, taxonomy
 from pipelines.cli.head import Head, head, head_options, unsigned
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, UsageError
+from pipelines.leaf_files import VETO_FILE
 
 if TYPE_CHECKING:
     from pipelines.check.subject import Rule
-    from pipelines.findings import Tree
+    from pipelines.findings import Finding, Tree
     from pipelines.policy import Policy
 
 HELP = "find what is wrong in leaves"
@@ -89,6 +91,7 @@ def command(args: argparse.Namespace) -> int:
     other = head(args, root)
     if args.signed_off and (other is None or other.whole):
         raise UsageError("--signed-off reads the commits between --base and --head; name both.")
+    beside_it = _vetoes_beside(args, root, other) if "vetoes" in rules else ()
     tree, paths = _tree(args, root, other)
     how = How(args.compat, args.jobs or processors())
     run = partial(check, tree, accepted, paths, prefix(root), rules=rules, how=how)
@@ -96,8 +99,8 @@ def command(args: argparse.Namespace) -> int:
         result = run()
     else:
         result = compared(run, root, whole=paths is None or "." in paths, also=args.also)
-    if args.signed_off and other is not None:
-        result = result._replace(findings=(*unsigned(other), *result.findings))
+    signed = unsigned(other) if args.signed_off and other is not None else ()
+    result = result._replace(findings=(*signed, *beside_it, *result.findings))
     if args.format == "text":
         sys.stdout.writelines(as_text(result, colour=wants_colour(sys.stdout, os.environ)))
     else:
@@ -114,7 +117,47 @@ def _tree(
 
     if other is not None:
         return other.tree, other.changed
-    return WorkTree(root), [below(path, root) for path in args.paths] or None
+    if not args.paths:
+        return WorkTree(root), None
+    above = _vetoes_above(root)
+    return WorkTree(root), [below(path, root) for path in args.paths if not _is(path, above)]
+
+
+def _vetoes_above(root: Path) -> Path | None:
+    """The vetoes.jsonl beside the taxonomy's folder; None where there is none, or it lies inside."""
+    found = beside(root, VETO_FILE)
+    return None if found is None or _is(str(root / VETO_FILE), found) else found
+
+
+def _is(path: str, file: Path | None) -> bool:
+    return file is not None and os.path.realpath(path) == os.path.realpath(file)
+
+
+def _vetoes_beside(args: argparse.Namespace, root: Path, other: Head | None) -> Iterator[Finding]:
+    """What is wrong with the vetoes that lie beside the taxonomy's folder; those in it are the rule's."""
+    from pipelines.check.vetoes import found_in
+    from pipelines.vetoes import veto_bytes
+    from pipelines.yaml_source import MAX_FINDINGS
+
+    above = _vetoes_above(root) if other is None else root.parent / VETO_FILE
+    if args.compat or above is None or (args.paths and not any(_is(p, above) for p in args.paths)):
+        return iter(())
+    data = veto_bytes(above) if other is None else _vetoes_of(other, root)
+    shown = Path(os.path.relpath(above)).as_posix()
+    return islice(found_in(data, shown), MAX_FINDINGS)
+
+
+def _vetoes_of(other: Head, root: Path) -> bytes:
+    """The vetoes beside the taxonomy's folder in a commit; none where its folder has some, or is all."""
+    folder = other.repository.prefix(root)
+    if not folder:
+        return b""
+    with contextlib.suppress(FileNotFoundError):
+        other.tree.read(VETO_FILE)
+        return b""
+    with contextlib.suppress(FileNotFoundError):
+        return other.repository.tree(other.commit, posixpath.dirname(folder)).read(VETO_FILE)
+    return b""
 
 
 def _policy(args: argparse.Namespace, root: Path) -> Policy:

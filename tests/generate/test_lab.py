@@ -164,9 +164,7 @@ def test_a_model_enlarges_a_skill_s_exam_and_the_judge_reads_it(
 
 
 @pytest.mark.parametrize("path", [GROUNDED, FREEFORM])
-def test_an_exam_question_holds_nobody_s_address(
-    tree: WorkTree, tmp_path: Path, path: str
-) -> None:
+def test_an_exam_question_holds_nobody_s_address(tree: WorkTree, tmp_path: Path, path: str) -> None:
     leaf, sides = by_path(work_of(tree))[path]
     sides = replace(sides, shown=sides.shown[1:], exam=sides.exam or sides.shown[:1])
     asking = replace(lab(True), teacher=Asked("openai_api", "teacher", "1"))
