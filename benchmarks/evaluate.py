@@ -31,6 +31,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TQDM_DISABLE"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from benchmarks.generated import words  # noqa: E402
+from benchmarks.one_by_one import one_by_one  # noqa: E402
 from benchmarks.training.subjects import MIDDLE, TINY, Subject, make  # noqa: E402
 from pipelines.backends.local import Student  # noqa: E402
 
@@ -66,27 +67,6 @@ def ended(student: Student) -> Student:
     student.model.generation_config.eos_token_id = ends
     student._ends = frozenset(ends)
     return student
-
-
-def one_by_one(student: Student, prompts: Sequence[str]) -> list[str]:
-    """transformers' ``generate``, a prompt at a time, as an example in its documentation would."""
-    import torch
-
-    found = []
-    for prompt in prompts:
-        ids = student.tokenizer(
-            student._asked(prompt), return_tensors="pt", add_special_tokens=False
-        )
-        with torch.inference_mode():
-            out = student.model.generate(
-                input_ids=ids["input_ids"], attention_mask=ids["attention_mask"],
-                max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=student.tokenizer.pad_token_id,
-            )  # fmt: skip
-        text = student.tokenizer.decode(
-            out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True
-        )
-        found.append(text.strip())
-    return found
 
 
 def lm_eval(folder: Path, batch: int) -> Callable[[Student, Sequence[str]], list[str]]:

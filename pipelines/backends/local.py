@@ -29,6 +29,8 @@ from pipelines.records import Message
 
 BATCH = 128
 _CROWDED = 0.9  # of a batch's rows that still go on: above it the others are not worth copying for
+LOGITS = 1 << 26  # numbers that a batch of choices may have at once: a quarter of a GB in float32
+_AT_ONCE = 64  # places whose logits are summed together, lest the sum need as much memory again
 _TIE = 1e-4  # nats a byte: what two choices differ by at least; float32 rounds far below it
 
 
@@ -184,38 +186,54 @@ class Student:
     def _likelihoods(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[float]:
         """The log-likelihood of each second part after its first, in order."""
         found = [0.0] * len(rows)
-        order = sorted(range(len(rows)), key=lambda place: (sum(map(len, rows[place])), place))
-        for start in range(0, len(order), self.batch):
-            places = order[start : start + self.batch]
+        for places in self._batches(rows):
             given = self._likelihoods_of([rows[place] for place in places])
             for place, likely in zip(places, given, strict=True):
                 found[place] = likely
         return found
 
+    def _batches(self, rows: Sequence[tuple[list[int], list[int]]]) -> Iterator[list[int]]:
+        """Places of rows of like length, so many together as their second parts' logits leave room for."""
+        most = LOGITS // self.model.config.get_text_config().vocab_size
+        batch: list[int] = []
+        held = 0
+        for place in sorted(
+            range(len(rows)), key=lambda place: (sum(map(len, rows[place])), place)
+        ):
+            more = len(rows[place][1])
+            if batch and (len(batch) == self.batch or held + more > most):
+                yield batch
+                batch, held = [], 0
+            batch.append(place)
+            held += more
+        if batch:
+            yield batch
+
     def _likelihoods_of(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[float]:
-        """Of one batch, padded on the left, so that only the logits of the ends are computed."""
+        """Of one batch, padded on the left; logits are computed where a second part's tokens are foretold
+        and nowhere else, which with a large vocabulary is most of the memory."""
         longest = max(len(before) + len(after) for before, after in rows)
-        kept = max(len(after) for _, after in rows)
         pad = self.tokenizer.pad_token_id
         padded = [[pad] * (longest - len(b) - len(a)) + b + a for b, a in rows]
         ids = torch.tensor(padded, device=self.model.device)
         places = torch.arange(longest, device=self.model.device)
         first = torch.tensor([longest - len(b) - len(a) for b, a in rows], device=places.device)
-        mask = places[None, :] >= first[:, None]
+        second = torch.tensor([longest - len(a) for _, a in rows], device=places.device)
+        foretold = places[None, :] >= second[:, None]
         with torch.inference_mode():
             logits = self.model(
                 input_ids=ids,
-                attention_mask=mask.long(),
+                attention_mask=(places[None, :] >= first[:, None]).long(),
                 position_ids=(places[None, :] - first[:, None]).clamp(min=0),
-                logits_to_keep=kept + 1,
+                logits_to_keep=foretold.roll(
+                    -1, dims=1
+                ),  # a mask; no row has a token before its first
                 use_cache=False,
             ).logits
-            scores = torch.log_softmax(logits[:, :-1].float(), dim=-1)
-            of_token = scores.gather(-1, ids[:, -kept:, None])[:, :, 0].double()
-        return [
-            float(row[kept - len(after) :].sum())
-            for row, (_, after) in zip(of_token.cpu(), rows, strict=True)
-        ]
+            sums = [part.float().logsumexp(-1) for part in logits.split(_AT_ONCE)]
+            of_token = logits.gather(-1, ids[foretold][:, None])[:, 0].double() - torch.cat(sums)
+        parts = of_token.cpu().split([len(after) for _, after in rows])
+        return [float(part.sum()) for part in parts]
 
     def _asked(self, prompt: str) -> str:
         """A prompt as the chat template writes it, up to where the answer begins."""

@@ -10,7 +10,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from benchmarks.one_by_one import one_by_one
 from pipelines.artifacts import canonical_json
+from pipelines.backends import local
 from pipelines.backends.local import Student
 from pipelines.errors import BackendError
 from pipelines.evaluate import evaluate, read_evaluation
@@ -171,23 +173,10 @@ def test_any_batch_size_chooses_alike(tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_answers_are_those_of_generate(tmp_path_factory: pytest.TempPathFactory) -> None:
-    import torch
-
     student = Student(tiny_model(tmp_path_factory.getbasetemp()), None, 24, 2, batch=5)
     prompts = [prompt for prompt, _ in questions()]
     prompts += ["river", "Which part? " * 9, prompts[0]]
-    wanted = []
-    for prompt in prompts:
-        ids = student.tokenizer(
-            student._asked(prompt), return_tensors="pt", add_special_tokens=False
-        )
-        with torch.inference_mode():
-            out = student.model.generate(
-                input_ids=ids["input_ids"], attention_mask=ids["attention_mask"],
-                max_new_tokens=24, do_sample=False,
-            )  # fmt: skip
-        said = out[0, ids["input_ids"].shape[1] :]
-        wanted.append(student.tokenizer.decode(said, skip_special_tokens=True).strip())
+    wanted = one_by_one(student, prompts)
     assert len({len(text) for text in wanted}) > 1  # some rows end before others
     assert student.answers(prompts) == wanted
 
@@ -203,20 +192,67 @@ def test_what_a_student_says_is_what_it_chooses(
     assert student.choose(asked) == [1] * len(prompts)
 
 
+def random_model(kind: str, tokenizer_of: Path, place: Path) -> Path:
+    """A model of random weights of another family, which scales what its head says in its own way."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tokenizer_of)
+    config = AutoConfig.for_model(
+        kind, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=48, vocab_size=len(tokenizer), initializer_range=0.2,
+        pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
+        **({"logits_scaling": 0.5} if kind == "granite" else {}),
+    )  # fmt: skip
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(place)
+    tokenizer.save_pretrained(place)
+    return place
+
+
+@pytest.mark.parametrize("kind", ["tiny", "qwen2", "granite"])
 def test_the_likelihood_is_that_of_the_whole_answer(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """However many are read at once, and however few logits may be held."""
     import torch
 
+    model = tiny_model(tmp_path_factory.getbasetemp())
+    if kind != "tiny":
+        model = random_model(kind, model, tmp_path)
+    student = Student(model, None, 24, 2)
+    rows = [student._choice(prompt, choice) for prompt, cs in questions() for choice in cs]
+    wanted = []
+    for before, after in rows:
+        assert after[-1] == student.tokenizer.eos_token_id
+        with torch.inference_mode():
+            logits = student.model(torch.tensor([before + after])).logits[0].log_softmax(-1)
+        at = range(len(before) - 1, len(before) + len(after) - 1)
+        wanted.append(sum(float(logits[p, token]) for p, token in zip(at, after, strict=True)))
+    for batch, most in ((1, 1 << 26), (5, 1 << 26), (128, 1 << 26), (128, 20_000), (128, 1)):
+        monkeypatch.setattr(local, "LOGITS", most)
+        student.batch = batch
+        assert student._likelihoods(rows) == pytest.approx(wanted, abs=1e-3)
+
+
+def test_a_batch_of_choices_computes_no_logits_but_those_it_reads(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     student = Student(tiny_model(tmp_path_factory.getbasetemp()), None, 24, 2)
-    before, after = student._choice("What is part 3 of the river?", "It is 21.")
-    assert after[-1] == student.tokenizer.eos_token_id
-    logits = student.model(torch.tensor([before + after])).logits[0].float().log_softmax(-1)
-    wanted = sum(
-        float(logits[len(before) + place - 1, token].detach()) for place, token in enumerate(after)
-    )
-    padded = [(before, after), (before * 2, after)]
-    assert student._likelihoods(padded)[0] == pytest.approx(wanted, abs=1e-3)
+    rows = [student._choice(prompt, choice) for prompt, cs in questions() for choice in cs]
+    vocabulary = student.model.config.vocab_size
+    computed: list[int] = []
+    head = student.model.get_output_embeddings()
+    head.register_forward_hook(lambda _, __, logits: computed.append(logits.numel()))
+    student._likelihoods(rows)
+    assert sum(computed) == sum(len(after) for _, after in rows) * vocabulary
+    most = 30 * vocabulary
+    monkeypatch.setattr(local, "LOGITS", most)
+    computed.clear()
+    student._likelihoods(rows)
+    assert len(computed) > 1
+    assert max(computed) <= most
 
 
 def test_equal_choices_are_a_tie_that_the_first_wins(
