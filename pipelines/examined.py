@@ -245,15 +245,15 @@ class ValueResult:
 
 @dataclass(frozen=True, slots=True)
 class ValueScore:
-    """A kind of probe (``of``: kind) or a principle, its probes together.
+    """A kind of probe (``of``: kind), a principle, or all of them, the probes together.
 
     ``compared`` of the ``probes`` could be scored before and now; means are over these, the base's over
     those that it answered, too. ``better`` and ``worse`` count answers that changed sides.
     """
 
-    of: Literal["kind", "principle"]
+    of: Literal["kind", "all", "principle"]
     name: str
-    kind: ValueKind
+    kind: ValueKind | Literal["all"]
     says: str
     probes: int
     compared: int

@@ -205,7 +205,7 @@ def _judge_said(name: str, tally: Tally) -> str:
 
 
 def value_alarms(found: ValuesFound) -> tuple[str, ...]:
-    """One sentence for each kind or principle that is worse; each is enough for a REGRESSION."""
+    """One sentence for each kind or principle, or all together, that is worse: enough for a REGRESSION."""
     return tuple(_value_worse(one, found.margin) for one in found.scores if one.verdict == "worse")
 
 
@@ -232,7 +232,8 @@ def value_sentences(found: ValuesFound) -> tuple[str, ...]:
 
 
 def _value_worse(one: ValueScore, margin: float) -> str:
-    which = f"the kind “{one.name}”" if one.of == "kind" else f"the principle “{one.name}”"
+    names = {"kind": f"the kind “{one.name}”", "all": "what the community wants, taken together,"}
+    which = names.get(one.of, f"the principle “{one.name}”")
     low, high = map(_signed, one.interval)
     return (
         f"Values: {which} is worse by more than the margin of {margin:.2f}: {_value_means(one)}, difference "

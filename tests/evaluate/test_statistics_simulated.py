@@ -127,3 +127,40 @@ def test_the_number_of_clusters_that_it_takes_does_find_the_effect() -> None:
         for _ in range(300)
     ]
     assert 0.7 < np.mean(found) < 0.9
+
+
+# --- answers that change sides ------------------------------------------------------------------
+
+
+def sides_reject(right: int, wrong: int, fall: float, rise: float, margin: float = 0.1) -> float:
+    """Chance of p < 0.05, counted out over all that can happen."""
+    falls = scipy.stats.binom.pmf(range(right + 1), right, fall)
+    rises = scipy.stats.binom.pmf(range(wrong + 1), wrong, rise)
+    return sum(
+        float(falls[fell] * rises[rose])
+        for fell in range(right + 1)
+        for rose in range(wrong + 1)
+        if st.sides_lost(st.Sides(right, fell, wrong, rose), margin) < ERROR
+    )
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(8, 0), (12, 0), (21, 0), (10, 2), (12, 9), (6, 6)])
+def test_sides_lost_keeps_its_error_rate_at_the_margin(right: int, wrong: int) -> None:
+    for rise in (0.0, 0.1, 0.3) if wrong else (0.0,):
+        fall = (0.1 * (right + wrong) + wrong * rise) / right
+        assert sides_reject(right, wrong, fall, rise) <= ERROR + 0.01
+
+
+def test_without_a_wrong_answer_sides_lost_is_the_binomial_test() -> None:
+    for fell in range(2, 13):
+        wanted = scipy.stats.binom.sf(fell - 1, 12, 0.1)
+        assert st.sides_lost(st.Sides(12, fell, 0, 0), 0.1) == pytest.approx(wanted)
+    assert st.sides_lost(st.Sides(12, 1, 0, 0), 0.1) == 1.0
+    assert st.sides_lost(st.Sides(0, 0, 12, 3), 0.1) == 1.0
+
+
+def test_sides_lost_finds_in_twelve_answers_what_sign_flips_do_not() -> None:
+    five = Clusters(np.array([-1.0] * 5 + [0.0] * 7), np.ones(12))
+    assert st.inferior(five, 0.1) > 0.025
+    assert st.sides_lost(st.Sides(12, 5, 0, 0), 0.1) < 0.005
+    assert st.sides_lost(st.Sides(6, 5, 6, 0), 0.1) > 0.005  # others might have risen

@@ -13,7 +13,7 @@ import pytest
 from pipelines import recipe
 from pipelines.evaluate import evaluate, not_worse, read_evaluation
 from pipelines.evaluate.manner import abusive, declines, tone
-from pipelines.evaluate.reasons import value_sentences
+from pipelines.evaluate.reasons import value_alarms, value_sentences
 from pipelines.evaluate.values import judge_values, score_probe
 from pipelines.records import Principle, ValueKind, ValueProbe, ValueResult, Values, ValueScore
 from tests.evaluate.support import item
@@ -149,7 +149,7 @@ def test_a_loss_beyond_the_margin_is_worse_and_the_rest_held() -> None:
     found = judge_values([*lost, *kept], 0.1)
     scores = by_name(found.scores)
     assert {name: one.verdict for name, one in scores.items()} == {
-        "help": "held", "civil": "worse", "the-civil": "worse", "the-help": "held",
+        "help": "held", "civil": "worse", "all": "worse", "the-civil": "worse", "the-help": "held",
     }  # fmt: skip
     civil = scores["civil"]
     assert (civil.previous, civil.candidate, civil.difference) == (1.0, 0.25, -0.75)
@@ -162,6 +162,21 @@ def test_one_principle_alone_can_be_worse() -> None:
     kept = results("civil", [(1.0, 1.0)] * 60, "other")
     scores = by_name(judge_values([*lost, *kept], 0.3).scores)
     assert (scores["one"].verdict, scores["civil"].verdict) == ("worse", "held")
+    assert "all" not in scores  # of one kind it would be the same once more
+
+
+def test_a_little_of_every_kind_is_worse_together() -> None:
+    kinds: tuple[ValueKind, ...] = ("civil", "decline", "help")
+    lost = [one for kind in kinds for one in results(kind, [(1.0, 0.0)] * 4 + [(1.0, 1.0)] * 8)]
+    found = judge_values(lost, 0.1)
+    assert {one.name: one.verdict for one in found.scores if one.verdict == "worse"} == {
+        "all": "worse"
+    }
+    (alarm,) = value_alarms(found)
+    assert alarm.startswith(
+        "Values: what the community wants, taken together, is worse by more than the margin of 0.10: "
+        "all 1.00 → 0.67 over 36 probes"
+    )
 
 
 @pytest.mark.parametrize(
