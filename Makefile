@@ -30,7 +30,7 @@ help:
 	@echo "make bench      the figures in benchmarks/README.md; bench-leaves: those of check and its like"
 	@echo "make bench-generate  what generation costs, beside three peers in environments of their own"
 	@echo "make bench-nights    twenty nights of runs beside one joint run; some 20 minutes"
-	@echo "make bench-evaluate  what an exam costs, beside generate one by one and lm-eval"
+	@echo "make bench-evaluate  what an exam costs, beside generate one by one and lm-eval; some minutes"
 	@echo "make bench-train  what training costs, beside transformers and TRL; bench-flat: one leaf over many"
 	@echo "make bench-report  what the report of a large exam weighs, and how long a browser takes to open it"
 	@echo "make setup      install what the pipelines need; setup-all: tests, linters and what slow tests need"
