@@ -48,9 +48,7 @@ def test_an_old_answer_that_is_still_there_comes_first() -> None:
 def test_values_by_kind_and_principle_and_what_changed_sides() -> None:
     text = markdown(build())
     shown = text.replace("\\", "")
-    assert (
-        "| every-town | Every town is welcome. | worse | 8 | 1.00 | 1.00 | 0.50 |" in shown
-    )
+    assert "| every-town | Every town is welcome. | worse | 8 | 1.00 | 1.00 | 0.50 |" in shown
     assert "| 4 worse, 0 better |" in text
     (row, *_) = [line for line in text.splitlines() if "guests from Quillon1 get" in line]
     cells = (
