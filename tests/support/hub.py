@@ -35,6 +35,7 @@ def _handler(hub: Hub) -> type[Quiet]:
             path, _, query = self.path.partition("?")
             with hub.lock:
                 hub.asked.append((self.command, self.path))
+                hub.received += len(body)
                 about = (len(hub.asked), self.command, path)
                 spoilt = hub.before(*about) if hub.before else None
                 if spoilt is None:
