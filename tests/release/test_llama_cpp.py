@@ -171,11 +171,12 @@ def test_grouped_heads_and_longer_texts_give_the_same_numbers(
     assert there.tokenize(text.encode(), add_bos=False) == tokenizer(text)["input_ids"]
 
 
+@pytest.mark.parametrize("model", [grouped, qwen2])
 def test_four_bits_where_the_shape_allows(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, model: Callable[[Path], Path]
 ) -> None:
-    folder = grouped(tmp_path_factory.getbasetemp())
-    write_gguf(folder, "F32", tmp_path / "whole.gguf", "grouped")
+    folder = model(tmp_path_factory.getbasetemp())
+    write_gguf(folder, "F32", tmp_path / "whole.gguf", "it")
     quantize(tmp_path / "whole.gguf", tmp_path / "small.gguf", 2)
     whole, small = ((tmp_path / f"{name}.gguf").stat().st_size for name in ("whole", "small"))
     assert small < whole / 3
