@@ -63,3 +63,4 @@ PLACES: Mapping[str, Callable[[Path, pytest.MonkeyPatch], AbstractContextManager
 REAL: Mapping[str, Callable[[Path, pytest.MonkeyPatch], AbstractContextManager[Place]]] = {
     "oci on Debian's registry": _debian,
 }
+ALL = {**PLACES, **REAL}

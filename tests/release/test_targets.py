@@ -15,7 +15,7 @@ from pipelines.records import BaseModel, Manifest
 from pipelines.release.targets import KINDS, Target, open_target
 from pipelines.release.verify import verify
 from tests.release.builders import build, rows, write
-from tests.release.places import PLACES, REAL, Place
+from tests.release.places import ALL, PLACES, REAL, Place
 
 KEPT = [*PLACES, *(pytest.param(kind, marks=pytest.mark.slow) for kind in REAL)]
 
@@ -24,7 +24,7 @@ KEPT = [*PLACES, *(pytest.param(kind, marks=pytest.mark.slow) for kind in REAL)]
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
-    with {**PLACES, **REAL}[request.param](tmp_path, monkeypatch) as found:
+    with ALL[request.param](tmp_path, monkeypatch) as found:
         yield found
 
 
