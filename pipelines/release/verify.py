@@ -40,15 +40,17 @@ def verify(target: Target, tag: str) -> list[str]:
     ]
 
 
-def wrong_files(directory: Path, listed: Mapping[str, FileDigest]) -> list[str]:
-    """Files that are missing, changed, or not in the manifest."""
+def wrong_files(
+    directory: Path, listed: Mapping[str, FileDigest], *, read: bool = True
+) -> list[str]:
+    """Files that are missing, changed (found by reading them), or not in the manifest."""
     problems = []
     for path, want in listed.items():
         file = directory / path
         if not file.is_file():
             problems.append(f"{path} is missing")
-        elif file_digest(file) != want:
-            problems.append(f"{path} is not the file that the manifest names")
+        elif read and file_digest(file) != want:
+            problems.append(other_file(path))
     present = {
         path.relative_to(directory).as_posix()
         for path in directory.rglob("*")
@@ -56,6 +58,11 @@ def wrong_files(directory: Path, listed: Mapping[str, FileDigest]) -> list[str]:
     }
     extra = present - listed.keys() - {MANIFEST, YANKED}
     return problems + [f"{path} is not in the manifest" for path in sorted(extra)]
+
+
+def other_file(path: str) -> str:
+    """What is said of a file whose digest is another."""
+    return f"{path} is not the file that the manifest names"
 
 
 def unsafe_files(directory: Path) -> list[str]:

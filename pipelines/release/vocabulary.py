@@ -26,15 +26,25 @@ LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+
+
+def _split(pattern: str) -> list[Json]:
+    """Cut by a pattern before the bytes are taken."""
+    cut = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    return [cut, {"type": "ByteLevel", "use_regex": False}]
+
+
 PRE_TOKENIZERS: dict[str, list[Json]] = {
     "gpt-2": [GPT2],
     "smollm": [{"type": "Digits", "individual_digits": True}, GPT2],
-    "llama-bpe": [
-        {"type": "Split", "pattern": {"Regex": LLAMA3}, "behavior": "Isolated", "invert": False},
-        {"type": "ByteLevel", "use_regex": False},
-    ],
+    "llama-bpe": _split(LLAMA3),
+    "qwen2": _split(QWEN2),
 }
-DIGITS = {"type": "Split", "pattern": {"Regex": r"\d"}, "behavior": "Isolated", "invert": False}
+DIGITS = _split(r"\d")[0]
+# What a tokenizer does to a text before it cuts it. llama.cpp composes no letters: a text that is not in
+# NFC is cut otherwise there, and nearly every text is.
+NORMALIZERS: dict[str, tuple[Json | None, ...]] = {"qwen2": (None, {"type": "NFC"})}
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # gguf.TokenType
 
 
@@ -69,11 +79,13 @@ def read_vocabulary(model: Path, size: int) -> Vocabulary:
     """The tokenizer of the model in a folder, whose embedding has ``size`` rows."""
     data, config = _read(model / "tokenizer.json"), _read(model / "tokenizer_config.json")
     bpe = data["model"]
-    if bpe.get("type") != "BPE" or bpe.get("byte_fallback") or data.get("normalizer"):
-        raise _refused(model, "is no byte-level BPE without a normalizer")
+    if bpe.get("type") != "BPE" or bpe.get("byte_fallback"):
+        raise _refused(model, "is no byte-level BPE")
     pre = _pre_tokenizer(data.get("pre_tokenizer") or {})
     if not pre:
         raise _refused(model, "cuts texts in a way that has no name there")
+    if data.get("normalizer") not in NORMALIZERS.get(pre, (None,)):
+        raise _refused(model, "normalizes texts otherwise than its kind does there")
     if bool(bpe.get("ignore_merges")) != (pre == "llama-bpe"):
         raise _refused(model, "merges otherwise than its kind does there")
     tokens, types = _tokens(bpe["vocab"], data["added_tokens"], size)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.release.targets import Target, open_target
+from tests.support.debian_registry import debian_registry
 from tests.support.hub import hub, used
 from tests.support.registry import registry
 
@@ -43,7 +44,13 @@ def _hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 @contextlib.contextmanager
 def _oci(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    with registry(folder / "registry") as host:
+    with registry(folder / "registry") as stand_in:
+        yield Place(f"oci:{stand_in.host}/me/model", folder)
+
+
+@contextlib.contextmanager
+def _debian(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    with debian_registry(folder / "registry") as host:
         yield Place(f"oci:{host}/me/model", folder)
 
 
@@ -52,3 +59,8 @@ PLACES: Mapping[str, Callable[[Path, pytest.MonkeyPatch], AbstractContextManager
     "hub": _hub,
     "oci": _oci,
 }
+# The real things that a stand-in stands for, where they can be had: among the slow tests.
+REAL: Mapping[str, Callable[[Path, pytest.MonkeyPatch], AbstractContextManager[Place]]] = {
+    "oci on Debian's registry": _debian,
+}
+ALL = {**PLACES, **REAL}

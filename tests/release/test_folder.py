@@ -49,6 +49,21 @@ def test_publishing_copies_checks_and_moves_the_head(tmp_path: Path, target: Tar
     assert verify(target, "v2026.01.01") == []
 
 
+def test_a_file_that_is_found_wrong_while_it_is_copied_leaves_nothing(
+    tmp_path: Path, target: Target
+) -> None:
+    record = build(tmp_path / "first", target)
+    right = (tmp_path / "first" / "README.md").read_bytes()
+    (tmp_path / "first" / "README.md").write_bytes(right[::-1])
+    with pytest.raises(ReleaseError, match=r"v2026\.01\.01 cannot be published: README\.md is not"):
+        target.publish(tmp_path / "first", record)
+    assert not [path for path in (tmp_path / "target").iterdir() if "v2026" in path.name]
+    (tmp_path / "first" / "README.md").write_bytes(right)
+    assert target.publish(tmp_path / "first", record) == "v2026.01.01"
+    assert verify(target, "v2026.01.01") == []
+    assert not (tmp_path / "target" / ".publishing").exists()
+
+
 def test_an_unchanged_leaf_is_linked_from_the_release_before(
     tmp_path: Path, target: Target
 ) -> None:

@@ -19,7 +19,7 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from pipelines.errors import ReleaseError
 from pipelines.release.gguf import check_rows, read_shape, rope_factors, write_gguf
 from pipelines.release.vocabulary import read_vocabulary
-from tests.release.models import CHATML, altered, like_llama3
+from tests.release.models import CHATML, ROPE3, altered, like_llama3, like_qwen2
 from tests.train.support import TOKENS, fresh
 
 
@@ -124,13 +124,44 @@ def test_grouped_heads_shards_bfloat16_and_longer_texts(grouped: Path, tmp_path:
     assert rope_factors(read_shape(grouped)).max() == 8.0
 
 
+def test_a_qwen2_keeps_its_rows_and_its_biases(tmp_path: Path) -> None:
+    folder = like_qwen2(tmp_path / "qwen2", torch.bfloat16)
+    write_gguf(folder, "F32", tmp_path / "out.gguf", "qwen2")
+    found, told = weights(tmp_path / "out.gguf"), keys(tmp_path / "out.gguf")
+    state = AutoModelForCausalLM.from_pretrained(folder, dtype="float32").state_dict()
+    assert len(found) == 2 * 12 + 2  # the embedding is tied: it stands once
+    for part, theirs in (("q", "q_proj"), ("k", "k_proj"), ("v", "v_proj")):
+        for what in ("weight", "bias"):
+            want = state[f"model.layers.1.self_attn.{theirs}.{what}"].numpy()
+            np.testing.assert_array_equal(found[f"blk.1.attn_{part}.{what}"], want)
+    assert told["general.architecture"] == "qwen2"
+    assert told["qwen2.block_count"] == 2
+    assert told["qwen2.rope.freq_base"] == 1e6
+    assert told["tokenizer.ggml.pre"] == "qwen2"
+
+
 def test_another_architecture_is_refused_with_the_way_out(tiny: Path) -> None:
-    altered(tiny, "config.json", architectures=["Qwen2ForCausalLM"])
-    with pytest.raises(ReleaseError, match=r"this model is Qwen2ForCausalLM: .*convert_hf_to_gguf"):
+    altered(tiny, "config.json", architectures=["MistralForCausalLM"])
+    with pytest.raises(
+        ReleaseError, match=r"this model is MistralForCausalLM: .*convert_hf_to_gguf"
+    ):
         read_shape(tiny)
-    altered(tiny, "config.json", architectures=["LlamaForCausalLM"])
-    altered(tiny, "config.json", rope_parameters={"rope_type": "yarn", "factor": 2.0})
-    with pytest.raises(ReleaseError, match=r"positions \(yarn\)"):
+
+
+@pytest.mark.parametrize(
+    ("architecture", "keys", "told"),
+    [
+        ("LlamaForCausalLM", {"rope_parameters": {"rope_type": "yarn"}}, r"positions \(yarn\)"),
+        ("Qwen2ForCausalLM", {"rope_parameters": ROPE3}, r"positions \(llama3\)"),
+        ("Qwen2ForCausalLM", {"use_sliding_window": True}, "a sliding window"),
+        ("Qwen2ForCausalLM", {"hidden_act": "gelu"}, r"activation \(gelu\)"),
+    ],
+)
+def test_what_llama_cpp_would_reckon_otherwise_is_refused(
+    tiny: Path, architecture: str, keys: dict[str, Any], told: str
+) -> None:
+    altered(tiny, "config.json", architectures=[architecture], **keys)
+    with pytest.raises(ReleaseError, match=told):
         read_shape(tiny)
 
 

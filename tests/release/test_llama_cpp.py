@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from pipelines.errors import ReleaseError
 from pipelines.evaluate import read_evaluation
 from pipelines.release.gguf import write_gguf
 from pipelines.schemas import violations
-from tests.release.models import like_llama3
+from tests.release.models import like_llama3, like_qwen2
 from tests.support.flow import ROOT, Site, grown_site
 from tests.support.tiny_model import tiny_model
 
@@ -38,6 +39,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @functools.cache
 def grouped(scratch: Path) -> Path:
     return like_llama3(scratch / "like-llama3-in-32-bits")
+
+
+@functools.cache
+def qwen2(scratch: Path) -> Path:
+    return like_qwen2(scratch / "like-qwen2")
 
 
 def opened(path: Path, **options: Any) -> Any:
@@ -90,16 +96,54 @@ def test_the_tiny_student_says_the_same_token_by_token(
     assert [found for _, found in pairs] == [want for want, _ in pairs]
 
 
-def test_texts_are_cut_into_the_same_tokens(tiny: Path, tmp_path: Path) -> None:
-    """Every leaf and document of the taxonomy; only what is a number and no digit may differ (½, ², Ⅳ)."""
-    write_gguf(tiny, "F16", tmp_path / "out.gguf", "tiny")
-    there, tokenizer = opened(tmp_path / "out.gguf"), AutoTokenizer.from_pretrained(tiny)
+@pytest.mark.parametrize("kind", ["F32", "F16"])
+def test_a_random_qwen2_says_the_same_token_by_token(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, kind: str
+) -> None:
+    folder = qwen2(tmp_path_factory.getbasetemp())
+    write_gguf(folder, kind, tmp_path / "out.gguf", "qwen2")
+    there = opened(tmp_path / "out.gguf", type_k=0, type_v=0)
+    here, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(folder),
+        AutoTokenizer.from_pretrained(folder),
+    )
+    pairs = [
+        (greedy(here, ids, 24, tokenizer.eos_token_id), greedy_there(there, ids, 24))
+        for ids in prompts(tokenizer)
+    ]
+    assert sum(len(want) for want, _ in pairs) > 200
+    assert len({tuple(want) for want, _ in pairs}) > 6
+    assert [found for _, found in pairs] == [want for want, _ in pairs]
+
+
+@pytest.mark.parametrize(
+    ("model", "differs"),
+    [
+        # Only what is a number and no digit may differ (½, ², Ⅳ).
+        (
+            tiny_model,
+            lambda line: any(sign.isnumeric() and not sign.isdecimal() for sign in line),
+        ),
+        # Letters that are not composed: Qwen2's tokenizer composes them, llama.cpp does not.
+        (qwen2, lambda line: not unicodedata.is_normalized("NFC", line)),
+    ],
+)
+def test_texts_are_cut_into_the_same_tokens(
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    model: Callable[[Path], Path],
+    differs: Callable[[str], bool],
+) -> None:
+    """Every leaf and document of the taxonomy."""
+    folder = model(tmp_path_factory.getbasetemp())
+    write_gguf(folder, "F16", tmp_path / "out.gguf", "it")
+    there, tokenizer = opened(tmp_path / "out.gguf"), AutoTokenizer.from_pretrained(folder)
     lines = {
         line
         for path in sorted((ROOT / "taxonomy").rglob("*"))
         if path.suffix in (".yaml", ".md")
         for line in path.read_text(encoding="utf-8").splitlines()
-        if not any(sign.isnumeric() and not sign.isdecimal() for sign in line)
+        if not differs(line)
     }
     assert len(lines) > 1000
     special = "<|user|>Who?<|end|>\n\n  Tabs\tand  spaces  <|assistant|>"
@@ -127,11 +171,12 @@ def test_grouped_heads_and_longer_texts_give_the_same_numbers(
     assert there.tokenize(text.encode(), add_bos=False) == tokenizer(text)["input_ids"]
 
 
+@pytest.mark.parametrize("model", [grouped, qwen2])
 def test_four_bits_where_the_shape_allows(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, model: Callable[[Path], Path]
 ) -> None:
-    folder = grouped(tmp_path_factory.getbasetemp())
-    write_gguf(folder, "F32", tmp_path / "whole.gguf", "grouped")
+    folder = model(tmp_path_factory.getbasetemp())
+    write_gguf(folder, "F32", tmp_path / "whole.gguf", "it")
     quantize(tmp_path / "whole.gguf", tmp_path / "small.gguf", 2)
     whole, small = ((tmp_path / f"{name}.gguf").stat().st_size for name in ("whole", "small"))
     assert small < whole / 3

@@ -14,7 +14,7 @@ import pytest
 from pipelines.errors import ReleaseError
 from pipelines.release.modelcar import build, push
 from pipelines.release.targets.oci_repository import OciRepository
-from tests.support.registry import registry
+from tests.support.debian_registry import debian_registry
 
 
 def base_layout(folder: Path) -> Path:
@@ -110,7 +110,7 @@ def test_a_base_that_nobody_has_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_modelcar_goes_to_a_registry_and_its_tag_never_moves(tmp_path: Path) -> None:
     build(model(tmp_path / "merged"), str(base_layout(tmp_path / "base")), tmp_path / "car")
-    with registry(tmp_path / "registry") as host:
+    with debian_registry(tmp_path / "registry") as host:
         reference = f"{host}/ada/model:v2026.01.01-modelcar"
         push(tmp_path / "car", reference)
         push(tmp_path / "car", reference)

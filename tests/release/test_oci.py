@@ -1,4 +1,4 @@
-"""The OCI target on Debian's registry: killed at every request, swept, pulled by others, out of reach."""
+"""The OCI target: killed at every request, swept, pulled by others, out of reach."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from pipelines.release.targets.oci import OciTarget
 from pipelines.release.targets.oci_repository import OciRepository
 from pipelines.release.verify import verify
 from tests.release.builders import build, write
-from tests.support.registry import registry, registry_program
+from tests.support.debian_registry import debian_registry, registry_program
+from tests.support.registry import registry
 
 
 class Killed(BaseException):
@@ -28,8 +29,8 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with registry(tmp_path_factory.mktemp("registry")) as found:
-        yield found
+    with registry(tmp_path_factory.mktemp("registry")) as stand_in:
+        yield stand_in.host
 
 
 def dies(monkeypatch: pytest.MonkeyPatch, at: int, *, after: bool) -> Callable[[], int]:
@@ -89,7 +90,6 @@ def test_whoever_dies_at_any_request_is_finished_by_the_next(
     assert at > 15
 
 
-@pytest.mark.slow
 def test_of_two_publishers_one_wins_and_the_other_says_so(
     tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +112,7 @@ def test_of_two_publishers_one_wins_and_the_other_says_so(
 @pytest.mark.slow
 def test_the_sweep_of_a_registry_leaves_a_release_whole(tmp_path: Path) -> None:
     folder = tmp_path / "registry"
-    with registry(folder) as host:
+    with debian_registry(folder) as host:
         target = OciTarget(f"{host}/swept", tmp_path / "one")
         target.publish(tmp_path / "built", with_base(tmp_path, target))
         OciRepository(f"{host}/swept").put_bytes(b"named by nothing")
@@ -123,13 +123,12 @@ def test_the_sweep_of_a_registry_leaves_a_release_whole(tmp_path: Path) -> None:
     )
     assert swept.returncode == 0, swept.stderr
     assert "1 blobs" in swept.stdout + swept.stderr
-    with registry(folder) as host:
+    with debian_registry(folder) as host:
         target = OciTarget(f"{host}/swept", tmp_path / "two")
         assert verify(target, "v2026.01.01") == []
         assert target.base(target.manifest("v2026.01.01").base_model.revision).is_dir()
 
 
-@pytest.mark.slow
 def test_oras_alone_pulls_the_files(
     tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +150,6 @@ def test_oras_alone_pulls_the_files(
     assert all(OciRepository(f"{host}/pulled").read(sha) for sha in rows)
 
 
-@pytest.mark.slow
 def test_unchanged_blobs_are_not_sent_again(
     tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,7 +175,6 @@ def test_unchanged_blobs_are_not_sent_again(
     assert {*new, rhine} <= set(sent)
 
 
-@pytest.mark.slow
 def test_rows_that_were_withdrawn_leave_the_registry(tmp_path: Path, host: str) -> None:
     target = OciTarget(f"{host}/forgotten", tmp_path / "one")
     record = with_base(tmp_path, target)

@@ -20,7 +20,7 @@ from pipelines.release.signing import PASSWORD, check, named, sign, sign_made, s
 from pipelines.release.targets import Target, open_target
 from pipelines.release.yanked import YANKED
 from tests.release.builders import build, write
-from tests.release.places import PLACES, Place
+from tests.release.places import ALL, Place
 from tests.release.test_targets import KEPT
 from tests.support.keys import PEM, pair
 
@@ -45,7 +45,7 @@ def target(tmp_path: Path) -> Target:
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
-    with PLACES[request.param](tmp_path, monkeypatch) as found:
+    with ALL[request.param](tmp_path, monkeypatch) as found:
         yield found
 
 

@@ -15,17 +15,16 @@ from pipelines.records import BaseModel, Manifest
 from pipelines.release.targets import KINDS, Target, open_target
 from pipelines.release.verify import verify
 from tests.release.builders import build, rows, write
-from tests.release.places import PLACES, Place
+from tests.release.places import ALL, PLACES, REAL, Place
 
-# A real registry is a Debian package: those tests are among the slow ones.
-KEPT = [pytest.param(kind, marks=pytest.mark.slow if kind == "oci" else ()) for kind in PLACES]
+KEPT = [*PLACES, *(pytest.param(kind, marks=pytest.mark.slow) for kind in REAL)]
 
 
 @pytest.fixture(params=KEPT)
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
-    with PLACES[request.param](tmp_path, monkeypatch) as found:
+    with ALL[request.param](tmp_path, monkeypatch) as found:
         yield found
 
 

@@ -13,47 +13,29 @@ or None. What is not here: Xet and multipart uploads.
 from __future__ import annotations
 
 import contextlib
-import socket
-import struct
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO
 from urllib.parse import parse_qs
 
 import pytest
 
 from tests.support.hub_answers import Answer, Hub, Request, answer, json_answer
 from tests.support.hub_store import Store
+from tests.support.serving import Quiet, served
 
 RESET = 0
 
 
-def _chunks(file: IO[bytes]) -> bytes:
-    """The body of a request that comes in chunks."""
-    body = b""
-    while size := int(file.readline().split(b";")[0], 16):
-        body += file.read(size)
-        file.readline()
-    file.readline()
-    return body
-
-
-def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one piece: else the kernels wait for each other
-        disable_nagle_algorithm = True
-
+def _handler(hub: Hub) -> type[Quiet]:
+    class Handler(Quiet):
         def _serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.headers.get("Transfer-Encoding") == "chunked":
-                body = _chunks(self.rfile)
+            body = b"".join(self.body())
             path, _, query = self.path.partition("?")
             with hub.lock:
                 hub.asked.append((self.command, self.path))
+                hub.received += len(body)
                 about = (len(hub.asked), self.command, path)
                 spoilt = hub.before(*about) if hub.before else None
                 if spoilt is None:
@@ -61,7 +43,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     found = answer(hub, ask)
                     spoilt = hub.after(*about) if hub.after else None
             if spoilt == RESET:
-                return self._reset()
+                return self.reset()
             self._send(found if spoilt is None else json_answer({"error": "spoilt"}, spoilt))
 
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve
@@ -77,47 +59,16 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(found.body)
             self.wfile.flush()
 
-        def _reset(self) -> None:
-            linger = struct.pack("ii", 1, 0)  # close with RST, as a cable that is pulled
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self.close_connection = True
-            self.connection.close()
-
-        def handle(self) -> None:
-            with contextlib.suppress(ConnectionError, ValueError, OSError):
-                super().handle()
-
-        def finish(self) -> None:
-            with contextlib.suppress(ConnectionError, ValueError, OSError):
-                super().finish()
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            return None
-
     return Handler
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False  # a client's idle connection must not keep a test from ending
 
 
 @contextlib.contextmanager
 def hub(folder: Path, port: int = 0) -> Iterator[Hub]:
     """Serve what lies in ``folder`` on 127.0.0.1."""
     found = Hub(Store(folder))
-    server = _Server(("127.0.0.1", port), _handler(found))
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-    )
-    thread.start()
-    found.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with served(_handler(found), port) as host:
+        found.url = f"http://{host}"
         yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def used(stand_in: Hub, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

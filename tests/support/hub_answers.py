@@ -24,11 +24,13 @@ Hook = Callable[[int, str, str], int | None]
 
 @dataclass
 class Hub:
-    """A running stand-in; ``asked`` lists the requests, ``tokens`` who may write where (None: anywhere)."""
+    """A running stand-in; ``asked`` lists the requests, ``received`` counts the bytes of their bodies,
+    ``tokens`` says who may write where (None: anywhere)."""
 
     store: Store
     url: str = ""
     asked: list[tuple[str, str]] = field(default_factory=list)
+    received: int = 0
     tokens: dict[str, str | None] = field(default_factory=lambda: {"hf_writer": None})
     before: Hook | None = None
     after: Hook | None = None

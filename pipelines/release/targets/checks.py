@@ -45,8 +45,9 @@ def refuse_rolled_back(target: Target, input_digest: str) -> None:
             )
 
 
-def publishable(target: Target, built: Path, manifest: Manifest) -> None:
-    """Refuse whatever ``verify`` would complain of later."""
+def publishable(target: Target, built: Path, manifest: Manifest, *, read: bool = True) -> None:
+    """Refuse whatever ``verify`` would complain of later; without ``read`` the files' contents are for a
+    target that takes their digests while it copies them."""
     tag = manifest.release
     problem = schema_problem(manifest)
     if problem:
@@ -55,7 +56,7 @@ def publishable(target: Target, built: Path, manifest: Manifest) -> None:
     if manifest.continues is not None:
         target.manifest(manifest.continues)
     refuse_withdrawn(target, manifest)
-    problems = unsafe_files(built) + wrong_files(built, manifest.files)
+    problems = unsafe_files(built) + wrong_files(built, manifest.files, read=read)
     problems += missing_leaves(target, manifest, thorough=False)
     refuse(problems, f"The release {tag} cannot be published")
 

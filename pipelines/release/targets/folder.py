@@ -27,6 +27,7 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.artifacts import (
+    copy_digest,
     digest,
     file_digest,
     lock,
@@ -35,6 +36,7 @@ from pipelines.artifacts import (
     sync_directory,
     sync_tree,
     tree_digests,
+    tree_files,
     write_atomic,
 )
 from pipelines.errors import GraftError, ReleaseError
@@ -49,7 +51,7 @@ from pipelines.release.manifest import (
 )
 from pipelines.release.targets import Loading, Tombstone, from_folder
 from pipelines.release.targets.checks import publishable, refuse, refuse_withdrawn, standing
-from pipelines.release.verify import unsafe_files, wrong_files
+from pipelines.release.verify import other_file, unsafe_files, wrong_files
 from pipelines.release.yanked import YANKED, yanked, yanked_note
 
 # Blobs are written without the lock, so that a temporary file may be another process's for a while.
@@ -115,17 +117,18 @@ class FolderTarget:
     def put_base(self, revision: str, directory: Path) -> None:
         with self._writing(), self._locked():
             place = self.root / "bases" / revision
-            if digest(tree_digests(directory)) != revision:
-                raise ReleaseError(f"The base in {directory} is not of the revision {revision!r}.")
             refuse(unsafe_files(directory), f"The base in {directory} cannot be stored")
-            if place.is_dir() and digest(tree_digests(place)) == revision:
+            if _holds(place, revision) and _holds(directory, revision):
                 return
-            place.parent.mkdir(parents=True, exist_ok=True)
             with beside(place) as temporary:
-                for path in tree_digests(directory):
-                    _copy(directory / path, temporary / path)
-                if digest(tree_digests(temporary)) != revision:
-                    raise ReleaseError(f"The base in {directory} changed while it was copied.")
+                found = {
+                    path: copy_digest(directory / path, temporary / path)
+                    for path in tree_files(directory)
+                }
+                if digest(found) != revision:
+                    raise ReleaseError(
+                        f"The base in {directory} is not of the revision {revision!r}."
+                    )
                 if place.exists():
                     shutil.rmtree(place)
                 settle(temporary, place)
@@ -165,7 +168,7 @@ class FolderTarget:
                 raise ReleaseError(
                     f"{self.root / manifest.release} exists, and tags never move; take another."
                 )
-            publishable(self, built, manifest)
+            publishable(self, built, manifest, read=False)
             tag = manifest.release
             write_atomic(self.root / ".publishing", f"{tag}\n".encode())
             with beside(self.root / tag) as temporary:
@@ -176,17 +179,17 @@ class FolderTarget:
             return tag
 
     def _fill(self, temporary: Path, built: Path, manifest: Manifest) -> None:
-        """Copy the listed files; what the release before has already is linked instead."""
+        """Copy the listed files, each read once; what the release before has already is linked instead."""
         known: dict[str, FileDigest] = {}
         if manifest.previous is not None:
             known = dict(self.manifest(manifest.previous).files)
         for path, want in manifest.files.items():
             place = temporary / path
             earlier = self.root / (manifest.previous or "") / path
-            if known.get(path) != want or not _link(earlier, place, want):
-                _copy(built / path, place)
+            linked = known.get(path) == want and _link(earlier, place, want)
+            if not linked and copy_digest(built / path, place) != want:
+                refuse([other_file(path)], f"The release {manifest.release} cannot be published")
         (temporary / MANIFEST).write_bytes(pretty_json(manifest))
-        refuse(wrong_files(temporary, manifest.files), f"The files of {built} changed meanwhile")
 
     def _recover(self) -> None:
         """Finish or undo what a killed process left; the lock is held."""
@@ -323,9 +326,8 @@ def settle_once(temporary: Path, place: Path) -> None:
             raise
 
 
-def _copy(source: Path, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, place)
+def _holds(directory: Path, revision: str) -> bool:
+    return directory.is_dir() and digest(tree_digests(directory)) == revision
 
 
 def _link(source: Path, place: Path, want: FileDigest) -> bool:
