@@ -172,7 +172,7 @@ def _base(target: Target, manifest: Manifest) -> Members:
     model = manifest.base_model
     if model.on_hub:
         files = model_files(fetch_model(model.id, model.revision))
-        place = f"huggingface/{cached_at(model.id, model.revision)}"
+        place = f"huggingface/hub/{cached_at(model.id, model.revision)}"
         return {f"{place}/{path}": _file(file) for path, file in files.items()}
     folder = target.base(model.revision)
     digests = tree_digests(folder)

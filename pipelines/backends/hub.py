@@ -52,8 +52,8 @@ def model_files(place: Path) -> dict[str, Path]:
 
 
 def cached_at(name: str, revision: str) -> str:
-    """Where ``fetch_model`` looks for that folder without a network, below ``HF_HOME``."""
+    """Where ``fetch_model`` looks for that folder without a network, below ``HF_HUB_CACHE``."""
     from huggingface_hub.file_download import repo_folder_name
 
     folder = repo_folder_name(repo_id=name, repo_type="model")
-    return f"hub/{folder}/snapshots/{revision}"
+    return f"{folder}/snapshots/{revision}"

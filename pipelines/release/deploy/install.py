@@ -19,8 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 COMMAND = """#!/bin/sh
 # Made by install.py: Graft, with the base model that lies here and without a network.
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-export HF_HOME="${HF_HOME:-$here/huggingface}" HF_HUB_OFFLINE="${HF_HUB_OFFLINE:-1}"
-exec "$here/.venv/bin/python" -m pipelines "$@"
+export HF_HUB_CACHE="$here/huggingface/hub" HF_HUB_OFFLINE=1
+exec "$here/.venv/bin/python" -P -m pipelines "$@"
 """
 
 
