@@ -148,6 +148,9 @@ def _release(target: Target, manifest: Manifest) -> Members:
     for entry in manifest.leaves.values():
         for sha in filter(None, (entry.data_hash, entry.asked_hash)):
             members[f"blobs/{sha}"] = Member(sha, lambda sha=sha: target.read_blob(sha))  # type: ignore[misc]
+    signature = target.signature(tag)
+    if signature is not None:
+        members[f"signatures/{tag}"] = _text(signature)
     stones = target.tombstones()
     if stones:
         members["tombstones.json"] = _text(pretty_json(stones))

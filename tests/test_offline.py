@@ -125,7 +125,7 @@ def test_the_command_packs_the_same_bytes_again(
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_base_of_the_hub_is_found_without_it(
+def test_a_base_of_the_hub_is_found_without_it_and_the_signature_beside_the_release(
     grown: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     head, name = grown.head(), "ada/base"
@@ -141,11 +141,13 @@ def test_a_base_of_the_hub_is_found_without_it(
             manifest = grown.target.manifest(tag)
             moved = dataclasses.replace(manifest, base_model=BaseModel(name, revision))
             (place / MANIFEST).write_bytes(pretty_json(moved))
+        grown.target.sign(head.release, b"signed")
         bundle(grown.target, head.release, order(out), lambda line: None)
     with tarfile.open(out) as packed:
         packed.extractall(tmp_path, filter="data")
     carried = tmp_path / f"graft-{head.release}"
     assert not (carried / "releases" / "bases").exists()
+    assert open_target(f"folder:{carried / 'releases'}").signature(head.release) == b"signed"
     assert not list(carried.rglob("modeling.py"))
     set_there = {"HF_HUB_CACHE": str(carried / "huggingface" / "hub"), "HF_HUB_OFFLINE": "1"}
     program = (

@@ -106,7 +106,8 @@ def test_a_release_is_carried_to_a_machine_without_a_network(
         installed.stderr
     )
     sound = offline(folder, "./graft", "release", "verify")
-    assert (sound.returncode, sound.stdout) == (0, f"{TAG}: every digest agrees.\n"), sound.stderr
+    assert sound.returncode == 0, sound.stderr
+    assert sound.stdout.splitlines()[0] == f"{TAG}: every digest agrees."
     expected = answer(releases, CANAL)
     talk = offline(folder, "./graft", "chat", typed=f"{CANAL}\n")
     assert talk.stdout.strip() == expected, talk.stderr
