@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import struct
 import sys
 from collections import Counter
 from pathlib import Path
@@ -27,20 +25,11 @@ settings.register_profile("graft", deadline=None, database=None, derandomize=Tru
 settings.load_profile("graft")
 
 
-def _loopback_up() -> None:
-    """Tests talk to servers on 127.0.0.1; even that is down where ``unshare -rn`` cuts the network off."""
-    import fcntl
-
-    read, write, up, form = 0x8913, 0x8914, 1, "16sh14x"  # SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        _, flags = struct.unpack(form, fcntl.ioctl(any_socket, read, struct.pack(form, b"lo", 0)))
-        if not flags & up:
-            fcntl.ioctl(any_socket, write, struct.pack(form, b"lo", flags | up))
-
-
 if sys.platform == "linux":
-    with contextlib.suppress(OSError):
-        _loopback_up()
+    from tests.support.sealed import loopback_up
+
+    with contextlib.suppress(OSError):  # the tests themselves may run with the network cut off
+        loopback_up()
 
 
 @pytest.hookimpl(trylast=True)

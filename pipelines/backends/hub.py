@@ -43,3 +43,17 @@ def fetch_model(name: str, revision: str) -> Path:
             "loaded; name a revision that has them."
         )
     return place
+
+
+def model_files(place: Path) -> dict[str, Path]:
+    """What a model consists of, in a folder that ``fetch_model`` gave, by POSIX path."""
+    found = {path for pattern in FILES for path in place.rglob(pattern) if path.is_file()}
+    return {path.relative_to(place).as_posix(): path for path in sorted(found)}
+
+
+def cached_at(name: str, revision: str) -> str:
+    """Where ``fetch_model`` looks for that folder without a network, below ``HF_HUB_CACHE``."""
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = repo_folder_name(repo_id=name, repo_type="model")
+    return f"{folder}/snapshots/{revision}"

@@ -1,20 +1,24 @@
-"""``graft export``: a release for others: its training rows, or the model ready to be served."""
+"""``graft export``: a release for others: its rows, the model ready to be served, or all in one archive."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from pipelines.cli.common import TARGET, cache, say, target_option
+from pipelines.cli.common import TARGET, cache, printable, say, target_option
 from pipelines.errors import EXIT_OK, GraftError, UsageError
 
-HELP = "write a release for others: training rows for trainers, or --deploy for servers"
+HELP = (
+    "write a release for others: training rows for trainers, --deploy for servers, "
+    "--bundle for machines without a network"
+)
 # The names of export.FORMATS and deploy.KINDS, which are not imported for the sake of --help.
 FORMATS = ("messages", "instructlab", "openai", "trl")
 KINDS = (
     "merged", "gguf-f16", "gguf-q8_0", "gguf-q4_k_m", "ollama", "vllm", "container", "kserve",
     "modelcar",
 )  # fmt: skip
+EXTRAS = ("model", "serve")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +48,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--push", action="store_true", help="push the ModelCar to --image, tagged TAG-modelcar"
     )
+    parser.add_argument(
+        "--bundle",
+        action="store_true",
+        help="one archive instead of rows: release, base model and Python packages, to be installed "
+        "without a network (docs/deploy.md)",
+    )
+    parser.add_argument(
+        "--extras",
+        metavar="EXTRA[,EXTRA…]",
+        type=_words,
+        help=f"what a bundle brings of Graft (default: {','.join(EXTRAS)}; pipelines: also what trains)",
+    )
+    parser.add_argument(
+        "--index", metavar="URL", help="one more package index for a bundle, as for builds of torch"
+    )
     target_option(parser)
     parser.add_argument(
         "out",
@@ -53,7 +72,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(args: argparse.Namespace) -> int:
+    if (args.extras or args.index) and not args.bundle:
+        raise UsageError("--extras and --index belong to --bundle.")
+    if args.bundle:
+        return _bundle(args)
     return _deploy(args) if args.deploy else _rows(args)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def _kinds(text: str) -> tuple[str, ...]:
@@ -85,6 +112,25 @@ def _deploy(args: argparse.Namespace) -> int:
     )
     deploy(target, tag, order, say)
     say(f"{tag} for {', '.join(args.deploy)} in {args.out}")
+    return EXIT_OK
+
+
+def _bundle(args: argparse.Namespace) -> int:
+    from pipelines.offline import Order, bundle
+    from pipelines.release.targets import open_target
+
+    others = (args.format, args.system, args.run, args.deploy, args.image, args.base_image)
+    if any(others) or args.push:
+        raise UsageError("--bundle takes --release, --extras, --index and --target, and no more.")
+    target = open_target(args.target or TARGET, cache())
+    tag = args.release or target.head()
+    if tag is None:
+        raise GraftError("The target holds no release yet.")
+    order = Order(Path(args.out), args.extras or EXTRAS, args.index or "")
+    digest = bundle(target, tag, order, lambda text: say(printable(text)))
+    print(f"{digest}  {args.out}")
+    size = order.out.stat().st_size / 1e6
+    say(f"{tag} with its base and {', '.join(order.extras)}: {size:.0f} MB in {args.out}")
     return EXIT_OK
 
 
