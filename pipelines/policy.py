@@ -6,6 +6,7 @@ obeys them too.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -27,12 +28,26 @@ class DocumentPolicy:
 
 @dataclass(frozen=True, slots=True)
 class LimitPolicy:
-    """How many words a text may have before a person is asked to look; contexts: of knowledge."""
+    """How many words a text may have before a person is asked to look; contexts: of knowledge.
+
+    ``changed_leaves``: how many leaves a commit that is not checked out may touch; more are not read.
+    """
 
     skill_file_words: int = 2300
     context_words: int = 500
     question_words: int = 250
     answer_words: int = 250
+    changed_leaves: int = 1000
+
+    def exceeded(self, changed: Iterable[str]) -> str:
+        """What is said of more leaves than that, by the paths that changed; "" where they are few enough."""
+        leaves = len({path.rpartition("/")[0] for path in changed})
+        if leaves <= self.changed_leaves:
+            return ""
+        return (
+            f"{leaves:,} leaves are touched, and limits.changed_leaves of the policy permits "
+            f"{self.changed_leaves:,} in one pull request."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from pipelines.policy import Policy
 from pipelines.records import ChangeSet, ExamSplit, Leaf, Manifest, Tree, Values
 from pipelines.release.manifest import leaf_file, lineage
 from pipelines.release.targets import Target, open_target
+from pipelines.trees import changed_names
 from pipelines.values import united, values_of
 from pipelines.vetoes import Vetoes
 
@@ -89,11 +90,16 @@ def look(options: Options) -> Situation:
     prefix = repository.prefix(options.taxonomy)
     commit = repository.resolve(options.head or "HEAD")
     tree = repository.tree(commit, prefix)
+    fork = ""
+    if options.base is not None:
+        fork = repository.merge_base(options.base, commit)
+        changed = changed_names(repository.tree(fork, prefix), tree) if options.head else ()
+        if too_many := options.policy.limits.exceeded(changed):
+            raise GraftError(too_many)
     leaves = readable(tree)
     own, values = None, readable_values(tree)
     if options.base is not None:
         values = united(readable_values(repository.tree(options.base, prefix)), values)
-        fork = repository.merge_base(options.base, commit)
         sides = differing(repository.tree(fork, prefix), tree)
         for problem in sides.problems:
             raise _stopped(problem.error)

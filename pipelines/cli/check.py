@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.cli.common import below, beside, cache, policy, prefix, taxonomy
-from pipelines.cli.head import Head, head, head_options, unsigned
+from pipelines.cli.head import Head, crowded, head, head_options, unsigned
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 from pipelines.leaf_files import VETO_FILE
 
@@ -78,6 +78,7 @@ def command(args: argparse.Namespace) -> int:
     from pipelines.check import How, check
     from pipelines.check.parallel import processors
     from pipelines.check.render import FORMATS, as_text, wants_colour
+    from pipelines.check.subject import CheckResult
     from pipelines.cli.near import compared
 
     root = taxonomy(args)
@@ -95,7 +96,10 @@ def command(args: argparse.Namespace) -> int:
     tree, paths = _tree(args, root, other)
     how = How(args.compat, args.jobs or processors())
     run = partial(check, tree, accepted, paths, prefix(root), rules=rules, how=how)
-    if args.compat:
+    too_many = crowded(other, accepted) if other is not None else None
+    if too_many:
+        result = CheckResult(0, (too_many,))
+    elif args.compat:
         result = run()
     else:
         result = compared(run, root, whole=paths is None or "." in paths, also=args.also)

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import below, prefix, say, taxonomy
-from pipelines.cli.head import head, head_options
-from pipelines.errors import EXIT_FINDINGS, EXIT_OK, UsageError
+from pipelines.cli.common import below, policy, prefix, say, taxonomy
+from pipelines.cli.head import crowded, head, head_options
+from pipelines.errors import EXIT_FINDINGS, EXIT_OK, GraftError, UsageError
 
 if TYPE_CHECKING:
     from pipelines.findings import Tree
@@ -51,6 +51,8 @@ def command(args: argparse.Namespace) -> int:
     paths: Sequence[str] | None = list(_fixable(args.paths, root)) if args.paths else None
     if other is not None:
         paths = other.changed
+        if too_many := crowded(other, policy(root)):
+            raise GraftError(f"{too_many.message} {too_many.hint}")
     files = changed = failed = 0
     for found in fix(tree, paths, Repairs(strip=args.strip, quote=args.quote)):
         done = _do(tree, found, prefix(root), args)

@@ -166,16 +166,19 @@ def _released_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "--run",
         "DIR",
-        "the run's small files: plan.json, evaluation/, release/manifest.json, culprits.json",
+        "the run's small files: plan.json, evaluation/, release/manifest.json, report/, culprits.json",
     )
 
 
 def _released(args: argparse.Namespace) -> int:
+    from pipelines.github.announced import announce
     from pipelines.github.released import read_night, tell
 
     if not args.run.is_dir():
         raise UsageError(f"--run {args.run}: there is no such folder.")
-    said = tell(github(), read_night(args.run), _prefix(args), os.environ.get("TARGET", ""))
+    night, here = read_night(args.run), github()
+    said = announce(here, args.run, night.release, night.commit) if night.release else []
+    said += tell(here, night, _prefix(args), os.environ.get("TARGET", ""))
     print("\n".join(said) or "No release and no leaf left out; nothing to tell.")
     return EXIT_OK
 
@@ -201,7 +204,7 @@ ACTIONS: dict[str, Action] = {
     "triage": ("set the labels of a pull request, or of all once a day", _triage, _event),
     "queue": ("rank the open pull requests for a reviewer", _queue, _queue_arguments),
     "released": (
-        "tell merged pull requests of their release, and of what was left out",
+        "tag and tell a release: on GitHub, and to the pull requests that it took or left out",
         _released,
         _released_arguments,
     ),

@@ -19,8 +19,10 @@ from pipelines.errors import UsageError
 if TYPE_CHECKING:
     from pipelines.findings import Finding
     from pipelines.git import Commit, Repository
+    from pipelines.policy import Policy
     from pipelines.trees import CommitTree
 
+TOO_MANY = "Split it into several pull requests, or let an owner raise the limit in graft.yaml."
 _SIGNED = re.compile(r"^signed-off-by:[^<\n]*<([^>\n]*)>\s*$", re.I | re.M)
 
 
@@ -72,6 +74,15 @@ def head(args: argparse.Namespace, root: Path) -> Head | None:
     fork = repository.merge_base(args.base, commit)
     found = changed_names(repository.tree(fork, prefix), tree)
     return Head(tree, tuple(found), repository, fork, commit)
+
+
+def crowded(head: Head, policy: Policy) -> Finding | None:
+    """The finding that stands for all others where the commit touches more leaves than the policy permits."""
+    from pipelines.findings import Finding
+
+    said = policy.limits.exceeded(head.changed or ())
+    where = f"commit {head.commit[:10]}"
+    return Finding("change-size", "error", where, 1, 1, said, TOO_MANY) if said else None
 
 
 def unsigned(head: Head) -> Iterator[Finding]:

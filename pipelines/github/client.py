@@ -2,7 +2,8 @@
 
 In: a method, a path below the API's address, JSON. Out: JSON as GitHub sent it; ``api`` makes records of
 it. The standard library is enough for the few calls there are: a client library would bring a hundred
-thousand lines. A redirect is followed on the API's own host alone, so the token goes nowhere else.
+thousand lines. A redirect is followed on the API's own host alone, and files are uploaded to the host that
+GitHub keeps for them, so the token goes nowhere else.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _NEXT = re.compile(r'<([^>]+)>;\s*rel="next"')
 # What GitHub names by its content, or what is a set: sent twice it is there once.
 _REPEATABLE = re.compile(r"/(?:git/(?:blobs|trees|commits)|labels)$")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+_Body = Mapping[str, Any] | bytes | None
 
 
 class NotThere(GraftError):
@@ -87,6 +89,10 @@ class Client:
         """POST, PATCH, PUT or DELETE."""
         return self._json(method, self._at(path, {}), body)
 
+    def upload(self, address: str, name: str, data: bytes) -> Any:
+        """A file to the ``upload_url`` of a release."""
+        return self._json("POST", f"{self._uploads(address)}?{urlencode({'name': name})}", data)
+
     def pages(self, path: str, key: str = "", /, **query: str) -> Iterator[Any]:
         """Every item of a list, page by page; ``key``: where the list stands in each page."""
         address = self._at(path, {"per_page": "100", **query})
@@ -111,10 +117,21 @@ class Client:
             raise GraftError("GitHub's API points to another host; the token is not sent there.")
         return address
 
-    def _json(self, method: str, address: str, body: Mapping[str, Any] | None = None) -> Any:
+    def _uploads(self, address: str) -> str:
+        """An ``upload_url``, where it is on the API's own host or on the one that GitHub has for files."""
+        bare = address.split("{")[0]
+        scheme, host = urlsplit(self.url)[:2]
+        if urlsplit(bare)[:2] not in (
+            (scheme, host),
+            (scheme, f"uploads.{host.removeprefix('api.')}"),
+        ):
+            raise GraftError("GitHub's upload_url is on another host; the token is not sent there.")
+        return bare
+
+    def _json(self, method: str, address: str, body: _Body = None) -> Any:
         return _parsed(self._asked(method, address, body))
 
-    def _asked(self, method: str, address: str, body: Mapping[str, Any] | None = None) -> _Reply:
+    def _asked(self, method: str, address: str, body: _Body = None) -> _Reply:
         """The answer, after retries; what GitHub refuses is raised."""
         told = f"{method} {urlsplit(address).path}"
         moved = 0
@@ -142,14 +159,17 @@ class Client:
                 time.sleep(wait)
         raise GraftError(f"{told}: GitHub does not answer ({RETRIES + 1} times); run this again.")
 
-    def _once(self, method: str, address: str, body: Mapping[str, Any] | None) -> _Reply | None:
+    def _once(self, method: str, address: str, body: _Body) -> _Reply | None:
         """One request; None where nobody answered."""
         request = urllib.request.Request(address, method=method)
         request.add_header("Accept", "application/vnd.github+json")
         request.add_header("X-GitHub-Api-Version", "2022-11-28")
         request.add_header("User-Agent", "graft")
         request.add_header("Authorization", f"Bearer {self.token}")
-        if body is not None:
+        if isinstance(body, bytes):
+            request.data = body
+            request.add_header("Content-Type", "application/octet-stream")
+        elif body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         try:

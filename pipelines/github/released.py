@@ -1,4 +1,4 @@
-"""After a nightly: one comment on each merged pull request of a release, and an issue for a leaf left out.
+"""After a nightly: one comment on each merged pull request it took or left, and an issue for a leaf left out.
 
 In: the folder of a run's small files (plan.json, evaluation/evaluation.json, release/manifest.json, and
 culprits.json where the search for one left it). Out: comments and issues, each made once however often this
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,14 @@ class Night:
     leaves: tuple[str, ...]
     scores: Mapping[str, tuple[float, float, int]]
     culprits: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Told:
+    """What one pull request hears: leaves that were learnt, and leaves left out with the issue on each."""
+
+    taught: list[str] = field(default_factory=list)
+    left: dict[str, int] = field(default_factory=dict)
 
 
 def read_night(folder: Path) -> Night:
@@ -79,27 +87,27 @@ def _read(path: Path, schema: str) -> Any:
 
 def tell(github: GitHub, night: Night, prefix: str, how: str = "") -> list[str]:
     """Comment and open issues; a sentence on each. ``how``: where the release can be had."""
-    said = []
+    told: dict[int, _Told] = {}
     if night.release:
         since = github.tagged(f"model/{night.previous}") if night.previous else ""
-        taught = [leaf for leaf in night.leaves if leaf not in night.culprits]
-        by_pull: dict[int, list[str]] = {}
-        for leaf in taught:
-            for pull in _pulls(github, posixpath.join(prefix, leaf), night.commit, since):
-                by_pull.setdefault(pull.number, []).append(leaf)
-        for number, leaves in sorted(by_pull.items()):
-            sticky.put(
-                github, number, NAME, _comment(night, leaves, how), {"release": night.release}
-            )
-            said.append(f"#{number}: told of {night.release}.")
-    known = {issue.title for issue in github.issues_with(LABEL)} if night.culprits else set()
+        for leaf in night.leaves:
+            if leaf not in night.culprits:
+                for pull in _pulls(github, posixpath.join(prefix, leaf), night.commit, since):
+                    told.setdefault(pull.number, _Told()).taught.append(leaf)
+    known = {one.title: one.number for one in github.issues_with(LABEL)} if night.culprits else {}
+    said = []
     for leaf, reason in sorted(night.culprits.items()):
-        title = f"Left out of the release: {leaf}"
-        if title in known:
-            continue
         pulls = list(_pulls(github, posixpath.join(prefix, leaf), night.commit, ""))
-        number = github.open_issue(title, _issue(leaf, reason, pulls), [LABEL])
-        said.append(f"#{number}: {leaf} was left out.")
+        title = f"Left out of the release: {leaf}"
+        if title not in known:
+            known[title] = github.open_issue(title, _issue(leaf, reason, pulls), [LABEL])
+            said.append(f"#{known[title]}: {leaf} was left out.")
+        for pull in pulls:
+            told.setdefault(pull.number, _Told()).left[leaf] = known[title]
+    for number, about in sorted(told.items()):
+        body, facts = _comment(night, about, how), {"release": night.release}
+        sticky.put(github, number, NAME, body, facts)
+        said.append(f"#{number}: told of {night.release or 'what was left out'}.")
     return said
 
 
@@ -115,16 +123,29 @@ def _pulls(github: GitHub, path: str, commit: str, since: str) -> Iterator[Pull]
             return
 
 
-def _comment(night: Night, leaves: Sequence[str], how: str) -> str:
-    lines = [f"**This is in the release {markdown_code(night.release)}.**", ""]
-    for leaf in leaves:
+def _comment(night: Night, about: _Told, how: str) -> str:
+    lines = []
+    if about.taught:
+        lines += [f"**This is in the release {markdown_code(night.release)}.**", ""]
+    for leaf in about.taught:
         score = night.scores.get(leaf)
         told = "no exam: it has too few questions of its own"
         if score:
             told = f"token F1 {score[0]:.2f} → {score[1]:.2f} over {score[2]} questions"
         lines.append(f"- {markdown_code(leaf)}: {told}")
-    where = f" from {markdown_code(how)}" if how else ""
-    lines += ["", f"To try it: install Graft, then `graft chat --release {night.release}`{where}."]
+    if about.taught:
+        where = f" from {markdown_code(how)}" if how else ""
+        lines += [
+            "",
+            f"To try it: install Graft, then `graft chat --release {night.release}`{where}.",
+        ]
+    for leaf, issue in sorted(about.left.items()):
+        which = f" {markdown_code(night.release)}" if night.release else ""
+        lines += [
+            *([""] if lines else []),
+            f"**{markdown_code(leaf)} was left out of the release{which}**: with it the model got worse. "
+            f"What was seen, and what to look for, is in #{issue}.",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -133,6 +154,6 @@ def _issue(leaf: str, reason: str, pulls: Sequence[Pull]) -> str:
     return (
         f"The nightly left out {markdown_code(leaf)}, since with it the model got worse; everything else "
         f"was released.\n\n- What was seen: {markdown_inline(reason, 500)}\n- It came with {came}.\n\n"
-        "The leaf stays in the tree and is tried again when it is edited. Look for answers that "
-        "contradict other leaves, or that are wrong.\n"
+        "The leaf stays in the tree, and each night tries it again until it is mended or reverted. Look for "
+        "answers that contradict other leaves, or that are wrong.\n"
     )

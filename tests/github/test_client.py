@@ -102,3 +102,23 @@ def test_a_job_without_a_token_is_told_what_to_set() -> None:
         open_client({"GITHUB_REPOSITORY": "a/b"})
     with pytest.raises(GraftError, match="OWNER/NAME"):
         open_client({"GITHUB_REPOSITORY": "a/b/c", "GITHUB_TOKEN": "x"})
+
+
+@pytest.mark.parametrize(
+    ("api", "upload", "fine"),
+    [
+        ("https://api.github.com", "https://uploads.github.com/repos/a/b/releases/1/assets", True),
+        ("https://api.it.ghe.com", "https://uploads.it.ghe.com/repos/a/b/releases/1/assets", True),
+        ("https://ghe.org/api/v3", "https://ghe.org/api/uploads/repos/a/b/releases/1/assets", True),
+        ("https://api.github.com", "http://uploads.github.com/repos/a/b/releases/1/assets", False),
+        ("https://api.github.com", "https://uploads.github.com.example.org/assets", False),
+        ("https://ghe.org/api/v3", "https://api.github.com/assets", False),
+    ],
+)
+def test_where_files_of_a_release_may_go(api: str, upload: str, fine: bool) -> None:
+    client = Client(api, "a/b", TOKEN)
+    if fine:
+        assert client._uploads(upload + "{?name,label}") == upload
+    else:
+        with pytest.raises(GraftError, match="another host"):
+            client._uploads(upload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,9 @@ def night(hub: Hub, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
     manifest = json.loads(next(made.path.rglob("manifest.json")).read_bytes())
     head = hub.git("rev-parse", "main")
     folder = tmp_path / "told"
+    (folder / "report").mkdir(parents=True)
+    (folder / "report/report.md").write_text("The report, with ![a](b).\n", encoding="utf-8")
+    (folder / "report/report.html").write_text("<!doctype html>\n", encoding="utf-8")
     for name, data in (
         ("release/manifest.json", {**manifest, "taxonomy_commit": head}),
         ("plan.json", {"learn": [LEAF]}),
@@ -52,7 +56,60 @@ def test_a_leaf_that_was_left_out_gets_one_issue(hub: Hub, graft: Graft, night: 
     [issue] = [one for one in hub.issues.values() if one["title"].startswith("Left out")]
     assert "came with #5" in issue["body"]
     assert "@with" not in issue["body"]
-    assert not hub.said(5)
+    [said] = hub.said(5)
+    assert "was left out of the release" in said
+    assert f"is in #{issue['number']}." in said
+    assert "To try it" not in said
+
+
+def release_in(night: Path) -> tuple[str, bytes]:
+    data = (night / "release/manifest.json").read_bytes()
+    return f"model/{json.loads(data)['release']}", data
+
+
+def test_a_release_is_tagged_and_made_once(hub: Hub, graft: Graft, night: Path) -> None:
+    name, manifest = release_in(night)
+    for _ in range(2):
+        code, _, err = graft("released", "--run", str(night))
+        assert code == 0, err
+    tag = hub.git("cat-file", "tag", f"refs/tags/{name}")
+    assert tag.startswith(f"object {hub.git('rev-parse', 'main')}\ntype commit\ntag {name}\n")
+    assert tag.endswith(f"\nmanifest.json: sha256:{sha256(manifest).hexdigest()}")
+    [release] = hub.releases.values()
+    assert release["body"] == "The report, with ![a](b).\n"
+    assert hub.uploaded == {"manifest.json": manifest, "report.html": b"<!doctype html>\n"}
+    assert hub.counted("POST", "/assets") == 2
+
+
+def test_what_was_stopped_between_is_finished(hub: Hub, graft: Graft, night: Path) -> None:
+    """The tag stands, and so does a release with half of a file: the rest is made, the tag not moved."""
+    name, manifest = release_in(night)
+    hub.git("tag", name, "main")
+    made = hub.new_release({"tag_name": name, "name": name, "body": "as it was"})
+    made["assets"].append({"id": 1, "name": "manifest.json", "state": "starter", "size": 0})
+    code, _, err = graft("released", "--run", str(night))
+    assert code == 0, err
+    assert hub.git("cat-file", "-t", f"refs/tags/{name}") == "commit"
+    assert made["body"] == "as it was"
+    assert [one["state"] for one in made["assets"]] == ["uploaded"] * 2
+    assert hub.uploaded["manifest.json"] == manifest
+
+
+def test_notes_beyond_what_github_takes_are_cut(hub: Hub, graft: Graft, night: Path) -> None:
+    (night / "report/report.md").write_text("A line of the report.\n" * 9000, encoding="utf-8")
+    assert graft("released", "--run", str(night))[0] == 0
+    [release] = hub.releases.values()
+    assert release["body"].endswith("of the report.\n\n… (the rest is in report.html)\n")
+
+
+def test_files_go_to_no_other_host(hub: Hub, graft: Graft, night: Path) -> None:
+    name, _ = release_in(night)
+    elsewhere = "https://uploads.example.org/assets{?name,label}"
+    hub.new_release({"tag_name": name, "name": name, "body": ""})["upload_url"] = elsewhere
+    code, _, err = graft("released", "--run", str(night))
+    assert code == 1
+    assert "the token is not sent there" in err
+    assert not hub.uploaded
 
 
 def test_a_damaged_file_is_one_sentence(hub: Hub, graft: Graft, night: Path) -> None:

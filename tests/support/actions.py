@@ -1,17 +1,20 @@
 """The workflows' jobs, run for real in clones: steps by bash, actions replaced by what they do here.
 
 In: a workflow's file, an event, and a ``Forge``: a bare repository with what GitHub keeps beside it. Out: a
-``Ran``: each job's result and outputs, what was printed, the artifacts. Jobs run in the order of ``needs``,
-each in an empty folder of its own, as on a fresh machine.
+``Ran``: each job's result and outputs, what was printed, which secrets it saw, the artifacts. Jobs run in the
+order of ``needs``, each in an empty folder of its own, as on a fresh machine.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +23,7 @@ from typing import Any
 import yaml
 
 from tests.support.expressions import fill, value
+from tests.support.gh import installed
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
@@ -27,17 +31,20 @@ WORKFLOWS = ROOT / ".github" / "workflows"
 
 @dataclass
 class Forge:
-    """What stands at GitHub: ``origin``, a bare repository; Graft's code; variables, secrets, artifacts."""
+    """What stands at GitHub: ``origin``, a bare repository; Graft's code; variables, artifacts, and secrets
+    by environment. ``preempt``: the machine is taken away once a step has said a line that matches it; every
+    process of the step gets SIGTERM, and ``preempt`` is forgotten."""
 
     scratch: Path
     origin: Path
     code: Path
     variables: dict[str, str] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     repository: str = "graft/taxonomy"
     token: str = "token-of-the-job"
     runs: int = 0
+    preempt: str = ""
 
     def run(
         self,
@@ -60,6 +67,7 @@ def forge(scratch: Path, repository: Path) -> Forge:
     origin = scratch / "origin.git"
     _git(scratch, "clone", "--quiet", "--bare", str(repository), str(origin))
     _git(origin, "symbolic-ref", "HEAD", "refs/heads/main")
+    installed(scratch / "bin")
     return Forge(scratch, origin, _code(scratch / "code"))
 
 
@@ -88,6 +96,7 @@ class Job:
     said: str = ""
     summary: str = ""
     folder: Path = Path()
+    secrets: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -107,6 +116,9 @@ class Ran:
         self.number = self.forge.runs
         self.artifacts = self.forge.scratch / f"artifacts-{self.number}"
         self.document = yaml.load(text, yaml.BaseLoader)
+        if self.name == "workflow_dispatch":
+            declared = (self.document["on"].get(self.name) or {}).get("inputs", {})
+            assert self.inputs.keys() <= declared.keys(), "GitHub takes no other inputs"
         waiting = dict(self.document["jobs"])
         while waiting:
             name = next(n for n, job in waiting.items() if not set(_needs(job)) & waiting.keys())
@@ -118,6 +130,7 @@ class Ran:
         needs = {one: self.jobs[one] for one in _needs(job)}
         fine = all(one.result == "success" for one in needs.values())
         contexts = self._contexts(needs, lambda: fine)
+        contexts["secrets"] = self.forge.secrets.get(_environment(job), {})
         wanted = self.only is None or name in self.only
         if not wanted or not _holds(job.get("if"), contexts):
             return done
@@ -137,7 +150,6 @@ class Ran:
             },
             "inputs": self.inputs,
             "vars": self.forge.variables,
-            "secrets": self.forge.secrets,
             "needs": {
                 one: {"result": job.result, "outputs": job.outputs} for one, job in needs.items()
             },
@@ -220,31 +232,36 @@ class _Steps:
         event.write_text(json.dumps(self.ran.event), encoding="utf-8")
         said.write_text("")
         own = {name: _said(fill(text, self.contexts)) for name, text in step.get("env", {}).items()}
-        done = subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", _run(step, self.contexts)],
-            cwd=place,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self.done.folder),
-                "OMP_WAIT_POLICY": "PASSIVE",
-                "GITHUB_WORKSPACE": str(self.done.folder),
-                "GITHUB_OUTPUT": str(said),
-                "GITHUB_STEP_SUMMARY": str(told),
-                "GITHUB_EVENT_PATH": str(event),
-                "GITHUB_REPOSITORY": self.ran.forge.repository,
-                "GITHUB_SHA": self.contexts["github"]["sha"],
-                "GITHUB_RUN_ID": self.contexts["github"]["run_id"],
-                "GITHUB_RUN_ATTEMPT": "1",
-                **self.ran.forge.environment,
-                **self.contexts["env"],
-                **own,
-            },
-            capture_output=True,
-            text=True,
-        )
-        self.done.said += f"$ {step['run']}\n{done.stdout}{done.stderr}"
+        environment = {
+            "PATH": f"{self.ran.forge.scratch / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(self.done.folder),
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "GITHUB_WORKSPACE": str(self.done.folder),
+            "GITHUB_OUTPUT": str(said),
+            "GITHUB_STEP_SUMMARY": str(told),
+            "GITHUB_EVENT_PATH": str(event),
+            "GITHUB_REPOSITORY": self.ran.forge.repository,
+            "GITHUB_REF_NAME": "main",
+            "GITHUB_SHA": self.contexts["github"]["sha"],
+            "GITHUB_RUN_ID": self.contexts["github"]["run_id"],
+            "GITHUB_RUN_ATTEMPT": "1",
+            **self.ran.forge.environment,
+            **self.contexts["env"],
+            **own,
+        }
+        self._saw(environment)
+        code, heard = _heard(_run(step, self.contexts), place, environment, self.ran.forge)
+        self.done.said += f"$ {step['run']}\n{heard}"
         self.done.summary = told.read_text("utf-8") if told.exists() else ""
-        return done.returncode, _outputs(said.read_text(encoding="utf-8"))
+        return code, _outputs(said.read_text(encoding="utf-8"))
+
+    def _saw(self, environment: Mapping[str, str]) -> None:
+        """Note the secrets that a step is given, whatever they are called there."""
+        for name, secret in [
+            one for kept in self.ran.forge.secrets.values() for one in kept.items()
+        ]:
+            if any(secret in text for text in environment.values()):
+                self.done.secrets.add(name)
 
     # --- what the actions do ---------------------------------------------------------------------
 
@@ -262,18 +279,36 @@ class _Steps:
         return 0, {}
 
     def upload(self, given: Mapping[str, str]) -> tuple[int, dict[str, str]]:
-        there = self.done.folder / given["path"]
-        if not there.exists():
-            return 0, {}
-        shutil.copytree(there, self.ran.artifacts / given["name"])
+        """Files and folders, a pattern a line, named from the one folder, or where there are several patterns
+        from what they have in common; hidden files are left out."""
+        patterns = given["path"].split()
+        one, place = len(patterns) == 1, self.done.folder
+        root = patterns[0] if one else os.path.commonpath([Path(p).parent for p in patterns])
+        for found in (found for pattern in patterns for found in place.glob(pattern)):
+            for file in [found, *found.rglob("*")]:
+                name = file.relative_to(place / root)
+                if file.is_file() and not any(part.startswith(".") for part in name.parts):
+                    kept = self.ran.artifacts / given["name"] / name
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(file, kept)
         return 0, {}
 
     def download(self, given: Mapping[str, str]) -> tuple[int, dict[str, str]]:
+        """A folder that a run here left, or a ZIP file as a stranger may have sent it."""
         run = given.get("run-id") or self.ran.number
         there = self.ran.forge.scratch / f"artifacts-{run}" / given["name"]
-        if not there.exists():
+        place = (self.done.folder / given["path"]).resolve()
+        if there.is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["cp", "-R", f"{there}/.", place], check=True)  # holes stay holes
+            return 0, {}
+        if not there.with_suffix(".zip").is_file():
             return 1, {}
-        shutil.copytree(there, self.done.folder / given["path"], dirs_exist_ok=True)
+        with zipfile.ZipFile(there.with_suffix(".zip")) as archive:
+            names = [(place / name).resolve() for name in archive.namelist()]
+            if not all(name.is_relative_to(place) for name in names):
+                return 1, {}
+            archive.extractall(place)
         return 0, {}
 
     def nothing(self, given: Mapping[str, str]) -> tuple[int, dict[str, str]]:
@@ -307,6 +342,34 @@ def _outputs(text: str) -> dict[str, str]:
         name, _, end = line.partition("<<")
         found[name] = "\n".join(iter(lambda: next(lines), end))
     return found
+
+
+def _heard(
+    script: str, place: Path, environment: Mapping[str, str], forge: Forge
+) -> tuple[int, str]:
+    """Run a step in a session of its own; its exit code, and all that it said."""
+    lines = []
+    with subprocess.Popen(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=place,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as step:
+        assert step.stdout is not None
+        for line in step.stdout:
+            lines.append(line)
+            if forge.preempt and re.match(forge.preempt, line):
+                forge.preempt = ""
+                os.killpg(step.pid, signal.SIGTERM)
+    return step.returncode, "".join(lines)
+
+
+def _environment(job: Mapping[str, Any]) -> str:
+    found = job.get("environment", "")
+    return str(found if isinstance(found, str) else found["name"])
 
 
 def _run(step: Mapping[str, Any], contexts: Mapping[str, Any]) -> str:

@@ -4,9 +4,9 @@
         hub.issue(7, body, "ada")
         … GITHUB_API_URL=hub.url GITHUB_REPOSITORY=hub.repository …
 
-It knows issues, comments, labels, pull requests, their files and reviews, check runs, permissions and Git's
-objects, in GitHub's shapes and with its pages (``page_size``, though 100 are asked for). ``asked`` lists the
-requests; ``fail`` answers the next ones with what is given; ``token`` must be sent.
+It knows issues, comments, labels, pull requests, their files and reviews, check runs, permissions, releases, the
+start of a workflow and Git's objects, in GitHub's shapes and with its pages (``page_size``, though 100 are asked
+for). ``asked`` lists the requests; ``fail`` answers the next ones with what is given; ``token`` must be sent.
 """
 
 from __future__ import annotations
@@ -50,7 +50,14 @@ ENDPOINTS: dict[tuple[str, str], Callable[..., Any]] = {
     ("GET", "/commits/([^/]+)"): Hub.a_commit,
     ("POST", "/check-runs"): Hub.new_check_run,
     ("GET", "/contents/(.+)"): Hub.contents,
-    ("GET", "/git/ref/heads/(.+)"): Hub.get_ref,
+    ("GET", r"/actions/workflows/([\w.-]+)"): Hub.workflow,
+    ("POST", r"/actions/workflows/(\d+)/dispatches"): Hub.dispatch,
+    ("POST", "/releases"): Hub.new_release,
+    ("GET", "/releases/tags/([^/]+)"): Hub.release_of,
+    ("POST", r"/releases/(\d+)/assets"): Hub.new_asset,
+    ("DELETE", r"/releases/assets/(\d+)"): Hub.remove_asset,
+    ("GET", "/git/ref/((?:heads|tags)/.+)"): Hub.get_ref,
+    ("POST", "/git/tags"): Hub.new_tag,
     ("POST", "/git/refs"): Hub.new_ref,
     ("PATCH", "/git/refs/heads/(.+)"): Hub.move_ref,
     ("GET", r"/git/commits/([0-9a-f]{40})"): Hub.get_commit,
@@ -94,6 +101,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     return self._send(*hub.fail.pop(0))
                 if self.headers.get("Authorization") != f"Bearer {TOKEN}":
                     return self._send(401, {}, {"message": "Bad credentials"})
+                if self.headers.get("Content-Type") == "application/octet-stream":
+                    return self._answer({"data": body})
                 return self._answer(json.loads(body) if body else {})
 
         do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _do
@@ -111,7 +120,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     continue
                 words = [urllib.parse.unquote(word) for word in found.groups()]
                 try:
-                    data = answer(hub, body if method != "GET" else query, *words)
+                    asked = query if method == "GET" else {**query, **body}
+                    data = answer(hub, asked, *words)
                 except Missing:
                     break
                 except Unprocessable as error:
@@ -121,11 +131,13 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     return self._send(422, {}, told)
                 if isinstance(data, list) and method == "GET":
                     return self._send(200, *_page(hub, data, parts.path, query))
+                if data is None:
+                    return self._send(204, {}, None)
                 return self._send(201 if method == "POST" else 200, {}, data)
             return self._send(404, {}, {"message": "Not Found"})
 
         def _send(self, status: int, headers: dict[str, str], data: Any) -> None:
-            body = json.dumps(data).encode()
+            body = b"" if data is None else json.dumps(data).encode()
             self.send_response(status)
             for key, value in headers.items():
                 self.send_header(key, value)

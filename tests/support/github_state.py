@@ -49,6 +49,9 @@ class Hub:
     notes: dict[int, list[Json]] = field(default_factory=dict)  # beside lines, of reviews
     check_runs: list[Json] = field(default_factory=list)
     commits: dict[str, list[int]] = field(default_factory=dict)
+    releases: dict[int, Json] = field(default_factory=dict)
+    uploaded: dict[str, bytes] = field(default_factory=dict)
+    dispatched: list[Json] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     fail: list[Failure] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
@@ -247,7 +250,7 @@ class Hub:
             raise Unprocessable("A pull request already exists")
         number = max([0, *self.issues]) + 1
         more = {name: body[name] for name in ("title", "body", "draft")}
-        sha = self._ref(body["head"])
+        sha = self._ref(f"heads/{body['head']}")
         self.pull(number, sha, BOT, branch=body["head"], fork=self.repository, **more)
         self.diff(number)
         self.issues[number]["body"] = body["body"]
@@ -260,16 +263,74 @@ class Hub:
         self.check_runs.append(body)
         return {"id": len(self.check_runs), **body}
 
-    def get_ref(self, _: Json, branch: str) -> Json:
-        sha = self._ref(branch)
-        return {"ref": f"refs/heads/{branch}", "object": {"type": "commit", "sha": sha}}
+    def workflow(self, _: Json, name: str) -> Json:
+        path = f".github/workflows/{name}"
+        return {"id": sum(name.encode()), "name": name, "path": path, "state": "active"}
+
+    def dispatch(self, body: Json, workflow: str) -> None:
+        """It begins at a branch that is there; what begins is for the test to run."""
+        self._ref(f"heads/{body['ref']}")
+        self.dispatched.append({"workflow": int(workflow), **body})
+
+    def new_tag(self, body: Json) -> Json:
+        """An annotated tag as an object; nothing names it yet."""
+        message = body["message"].rstrip("\n")
+        who = "GitHub <noreply@github.com> 1767225600 +0000"
+        head = f"object {body['object']}\ntype {body['type']}\ntag {body['tag']}\ntagger {who}"
+        return {"sha": self.git("mktag", given=f"{head}\n\n{message}\n".encode()), **body}
+
+    def new_release(self, body: Json) -> Json:
+        tag = body["tag_name"]
+        if len(body["body"]) > 125_000:
+            raise Unprocessable("body is too long (maximum is 125000 characters)")
+        if any(one["tag_name"] == tag for one in self.releases.values()):
+            raise Unprocessable("Validation Failed: tag_name already_exists")
+        number = len(self.releases) + 1
+        where = f"{self.url}/repos/{self.repository}/releases/{number}/assets{{?name,label}}"
+        self.releases[number] = {
+            "id": number,
+            "draft": False,
+            "assets": [],
+            "upload_url": where,
+            **body,
+        }
+        return self.releases[number]
+
+    def release_of(self, _: Json, tag: str) -> Json:
+        for release in self.releases.values():
+            if release["tag_name"] == tag:
+                return release
+        raise Missing
+
+    def new_asset(self, body: Json, release: str) -> Json:
+        there = self.releases[int(release)]["assets"]
+        if any(one["name"] == body["name"] for one in there):
+            raise Unprocessable("Validation Failed: name already_exists")
+        self.ids += 1
+        self.uploaded[body["name"]] = body["data"]
+        size = len(body["data"])
+        there.append({"id": self.ids, "name": body["name"], "state": "uploaded", "size": size})
+        return dict(there[-1])
+
+    def remove_asset(self, _: Json, asset: str) -> None:
+        for release in self.releases.values():
+            for one in release["assets"]:
+                if one["id"] == int(asset):
+                    release["assets"].remove(one)
+                    return
+        raise Missing
+
+    def get_ref(self, _: Json, name: str) -> Json:
+        sha = self._ref(name)
+        kind = self.git("cat-file", "-t", sha)
+        return {"ref": f"refs/{name}", "object": {"type": kind, "sha": sha}}
 
     def new_ref(self, body: Json) -> Json:
         self.git("update-ref", body["ref"], body["sha"], "0" * 40)
         return {"ref": body["ref"], "object": {"type": "commit", "sha": body["sha"]}}
 
     def move_ref(self, body: Json, branch: str) -> Json:
-        now = self._ref(branch)
+        now = self._ref(f"heads/{branch}")
         if self.git("merge-base", now, body["sha"]) != now:
             raise Unprocessable("Update is not a fast forward")
         self.git("update-ref", f"refs/heads/{branch}", body["sha"], now)
@@ -287,8 +348,12 @@ class Hub:
         return [{"sha": sha} for sha in told.splitlines()]
 
     def a_commit(self, _: Json, ref: str) -> Json:
-        date = self.git("show", "-s", "--format=%cI", ref)
-        return {"sha": self.git("rev-parse", ref), "commit": {"committer": {"date": date}}}
+        try:
+            sha = self.git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        except Unprocessable:
+            raise Unprocessable(f"No commit found for SHA: {ref}") from None
+        date = self.git("show", "-s", "--format=%cI", sha)
+        return {"sha": sha, "commit": {"committer": {"date": date}}}
 
     def contents(self, query: Json, path: str) -> Json:
         try:
@@ -337,8 +402,9 @@ class Hub:
             raise Missing
         return {**self.pulls[int(number)], "labels": self._issue(number)["labels"]}
 
-    def _ref(self, branch: str) -> str:
+    def _ref(self, name: str) -> str:
+        """``heads/NAME`` or ``tags/NAME``."""
         try:
-            return self.git("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
+            return self.git("rev-parse", "--verify", "--quiet", f"refs/{name}")
         except Unprocessable:
             raise Missing from None

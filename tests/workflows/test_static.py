@@ -110,6 +110,15 @@ def test_one_action_has_one_version_everywhere() -> None:
         assert f"| `{name}` | `{sha}` | {tag} |" in told
 
 
+def test_no_artifact_leaves_its_folder() -> None:
+    """Up to 4.1.6 the action wrote a name with ../ in it wherever that points (CVE-2024-42471)."""
+    text = "".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
+    for major, minor, patch in re.findall(
+        r"actions/download-artifact@\S+ # v(\d+)\.(\d+)\.(\d+)", text
+    ):
+        assert (int(major), int(minor), int(patch)) >= (4, 1, 7)
+
+
 @pytest.mark.parametrize(
     ("name", "job"), list(jobs()), ids=lambda one: one if isinstance(one, str) else ""
 )
