@@ -88,6 +88,8 @@ def read_results(folder: Path) -> Results:
             if name in read or not os.path.lexists(place / name):
                 continue
             found = _names(place / name) if name == DIFF else _read(place / name, FILES[name])
+            if found == "":
+                continue
             if isinstance(found, str):
                 refused.append(f"{name} {found}")
             else:
@@ -106,7 +108,7 @@ def _places(folder: Path) -> Iterator[Path]:
 
 
 def _read(path: Path, schema: str) -> tuple[Any] | str:
-    """The JSON in a tuple, or what is wrong with it."""
+    """The JSON in a tuple, or what is wrong with it; "" where a step that failed left an empty file."""
     text = _bytes(path)
     if isinstance(text, str):
         return text
@@ -123,12 +125,12 @@ def _names(path: Path) -> tuple[list[str]] | str:
     """The files that a diff changes, in a tuple; nothing else of it is used."""
     text = _bytes(path)
     if isinstance(text, str):
-        return text
+        return text or ([],)
     return ([name.decode("utf-8", "replace") for name in dict.fromkeys(_MENDED.findall(text))],)
 
 
 def _bytes(path: Path) -> bytes | str:
-    """What the file holds, or what is wrong with it."""
+    """What the file holds, or what is wrong with it; "" where it is empty."""
     try:
         # No symlink is followed, and a pipe does not hold us up.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -138,6 +140,8 @@ def _bytes(path: Path) -> bytes | str:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
             return "is no regular file."
+        if about.st_size == 0:
+            return ""
         if about.st_size > MOST_MEGABYTES << 20:
             return f"is larger than {MOST_MEGABYTES} MB."
         return file.read(MOST_MEGABYTES << 20)

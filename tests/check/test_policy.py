@@ -67,6 +67,7 @@ limits:
   context_words: 50
   question_words: 20
   answer_words: 10
+  changed_leaves: 7
 topics:
   elections: [ballot, "polling station"]
 exceptions:
@@ -84,7 +85,7 @@ def test_every_key(tmp_path: Path) -> None:
         documents=DocumentPolicy(
             ("https", "ssh"), ("git.acme.example",), ("10.0.0.7:8443",), 5, 20, 9
         ),
-        limits=LimitPolicy(100, 50, 20, 10),
+        limits=LimitPolicy(100, 50, 20, 10, 7),
         topics=(("elections", ("ballot", "polling station")),),
         exceptions=(Exemption("length", "knowledge/old/**", "Imported as it was."),),
     )
@@ -175,7 +176,7 @@ def test_an_exception_knows_its_line(tmp_path: Path) -> None:
     path = tmp_path / "graft.yaml"
     path.write_text(WHOLE)
     (entry,) = load_policy(path).exceptions
-    assert (entry.line, entry.column) == (17, 5)
+    assert (entry.line, entry.column) == (18, 5)
 
 
 def test_a_licence_of_ones_own(tmp_path: Path) -> None:

@@ -164,3 +164,27 @@ def test_what_does_not_go_together_is_said(
     graft: Graft, site: Site, words: tuple[str, ...], told: str
 ) -> None:
     assert_one_sentence(graft("check", *TAXONOMY, *words), EXIT_USAGE, told)
+
+
+def test_of_more_leaves_than_the_policy_permits_none_is_read(graft: Graft, site: Site) -> None:
+    """The policy is the base's: that the branch raises the limit says nothing."""
+    site.repo.checkout("main")
+    site.repo.write("graft.yaml", "limits: {changed_leaves: 1}\n")
+    site.repo.commit("A limit")
+    site.repo.branch("crowd")
+    add_tower(site.taxonomy)
+    edit(site.taxonomy / COLOUR / "qna.yaml", "seed_examples", "examples")  # not even looked at
+    site.repo.write("graft.yaml", "limits: {changed_leaves: 9}\n")
+    site.repo.commit(SIGNED)
+    site.repo.checkout("main")
+    said = "2 leaves are touched, and limits.changed_leaves of the policy permits 1 in one pull request."
+    change = ("--head", "crowd", "--base", "main")
+    code, out, _ = graft("check", *TAXONOMY, *change, "--format", "json")
+    told = json.loads(out)
+    assert (code, told["checked"]) == (EXIT_FINDINGS, 0)
+    assert [(one["rule"], one["message"]) for one in told["findings"]] == [("change-size", said)]
+    recipe = ("--recipe", str(site.recipe))
+    for words in (("fix", "--check"), ("run", "--plan", *recipe), ("generate", "--plan", *recipe)):
+        code, _, err = graft(*words, *TAXONOMY, *change)
+        assert code == EXIT_FINDINGS
+        assert err.startswith(f"graft: {said}")
