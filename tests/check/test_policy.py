@@ -186,3 +186,9 @@ def test_a_licence_of_ones_own(tmp_path: Path) -> None:
     assert [f.rule for f in check(WorkTree(tmp_path), Policy()).findings] == ["attribution"]
     policy = Policy(licences=("LicenseRef-Acme-1.0",))
     assert check(WorkTree(tmp_path), policy).findings == ()
+
+
+def test_leaves_are_counted_by_their_folders() -> None:
+    limits = LimitPolicy(changed_leaves=1)
+    assert limits.exceeded(["knowledge/a/qna.yaml", "knowledge/a/attribution.txt"]) == ""
+    assert limits.exceeded(["knowledge/a/qna.yaml", "knowledge/b/qna.yaml"]).startswith("2 leaves")
