@@ -125,7 +125,9 @@ def print_verdict(evaluation: Evaluation) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Do what Ctrl-C would: asyncio, while it runs, ends its tasks in order then."""
+    """Do what Ctrl-C would: asyncio, while it runs, ends its tasks in order then. Once: a machine that goes
+    says so to every process, and again by way of whoever started this."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     heard = signal.getsignal(signal.SIGINT)
     assert callable(heard)
     heard(signal.SIGINT, frame)

@@ -177,11 +177,12 @@ def _check_course(done: Progress) -> None:
 
 @contextlib.contextmanager
 def _asked_to_stop() -> Iterator[list[int]]:
-    """A list that a first SIGTERM or SIGINT is put into; a second one stops at once."""
+    """A list that SIGTERM or SIGINT is put into; a second SIGINT stops at once, as who presses Ctrl-C twice
+    wants. SIGTERM comes twice from a machine that goes, to all and by way of whoever started this."""
     asked: list[int] = []
 
     def hear(number: int, frame: FrameType | None) -> None:
-        if asked:
+        if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.append(number)
 

@@ -222,6 +222,7 @@ def test_sigterm_ends_after_the_step_and_the_handler_of_before_is_back() -> None
     def stopped() -> Iterator[list[Encoded]]:
         for number, step in enumerate(steps()):
             if number == 2:
+                os.kill(os.getpid(), signal.SIGTERM)  # to all, and by way of who started it
                 os.kill(os.getpid(), signal.SIGTERM)
             taken.append(number)
             yield step

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from pipelines.culprits import SPOILS
+from pipelines.report.escape import markdown_code
 from tests.support.actions import WORKFLOWS, Forge, Ran, forge
 from tests.support.expressions import value
 from tests.support.flow import (
@@ -28,6 +29,7 @@ from tests.support.flow import (
     add_tower,
     new_site,
     weights_digest,
+    write_recipe,
 )
 from tests.support.github import TOKEN, Hub, github
 from tests.support.hub import hub as hub_of_models
@@ -183,11 +185,14 @@ def test_a_night_releases_on_the_hub_and_tells_it_on_github(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_a_night_that_is_taken_away_goes_on_once_by_itself_and_ends_as_if_it_had_not_been(
-    zero: Site, made_grown: Site
+    zero: Site, tmp_path: Path
 ) -> None:
+    write_recipe(zero.recipe, train={"epochs": 8})  # long enough to be caught in
     add_tower(zero.taxonomy)
     with forged(zero) as (place, hub):
         merged(zero, hub, 7, "A leaf about a tower")
+        undisturbed = zero.copy(tmp_path / "undisturbed")
+        assert undisturbed.run().release is not None
         place.preempt = r"train: \d+ %"
         first = night(place)
         assert_ended(first, "success", "failure", "success", "skipped")
@@ -200,6 +205,7 @@ def test_a_night_that_is_taken_away_goes_on_once_by_itself_and_ends_as_if_it_had
         assert_ended(second, "success", "failure", "skipped", "skipped")
         assert second.jobs["build"].outputs["outcome"] == "stopped"
         assert "generate: finished before" in second.jobs["build"].said
+        assert "train: goes on after step" in second.jobs["build"].said
         assert len(hub.dispatched) == 1
         assert len(zero.target.tags()) == 1
         assert not hub.comments
@@ -208,8 +214,8 @@ def test_a_night_that_is_taken_away_goes_on_once_by_itself_and_ends_as_if_it_had
         assert_ended(third, "success", "success", "skipped", "success")
     assert "train: finished before" in third.jobs["build"].said
     assert zero.head().release == third.jobs["build"].outputs["release"]
-    assert zero.head().leaves == made_grown.head().leaves
-    assert weights_digest(zero) == weights_digest(made_grown)
+    assert zero.head().leaves == undisturbed.head().leaves
+    assert weights_digest(zero) == weights_digest(undisturbed)
     assert len(hub.said(7)) == 1
 
 
@@ -273,14 +279,14 @@ def test_of_eight_leaves_one_is_harmful_and_seven_are_released(guarded: Site) ->
     for number, leaf in by_pull.items():
         [comment] = hub.said(number)
         assert f"**This is in the release <code>{after.release}</code>.**" in comment
-        assert f"- <code>{leaf}</code>: token F1" in comment
+        assert f"- {markdown_code(leaf)}: token F1" in comment
     [issue] = [one for one in hub.issues.values() if one["title"].startswith("Left out")]
     assert issue["title"].endswith(HARMFUL)
     assert {label["name"] for label in issue["labels"]} == {"culprit"}
     assert "It came with #18." in issue["body"]
     [comment] = hub.said(18)
     assert (
-        f"**<code>{HARMFUL}</code> was left out of the release <code>{after.release}</code>**"
+        f"**{markdown_code(HARMFUL)} was left out of the release <code>{after.release}</code>**"
         in comment
     )
     assert f"is in #{issue['number']}." in comment
