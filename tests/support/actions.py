@@ -257,11 +257,10 @@ class _Steps:
 
     def _saw(self, environment: Mapping[str, str]) -> None:
         """Note the secrets that a step is given, whatever they are called there."""
-        for name, secret in [
-            one for kept in self.ran.forge.secrets.values() for one in kept.items()
-        ]:
-            if any(secret in text for text in environment.values()):
-                self.done.secrets.add(name)
+        for kept in self.ran.forge.secrets.values():
+            for name, secret in kept.items():
+                if any(secret in text for text in environment.values()):
+                    self.done.secrets.add(name)
 
     # --- what the actions do ---------------------------------------------------------------------
 
@@ -305,8 +304,7 @@ class _Steps:
         if not there.with_suffix(".zip").is_file():
             return 1, {}
         with zipfile.ZipFile(there.with_suffix(".zip")) as archive:
-            names = [(place / name).resolve() for name in archive.namelist()]
-            if not all(name.is_relative_to(place) for name in names):
+            if not all((place / n).resolve().is_relative_to(place) for n in archive.namelist()):
                 return 1, {}
             archive.extractall(place)
         return 0, {}

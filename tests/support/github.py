@@ -5,9 +5,8 @@
         … GITHUB_API_URL=hub.url GITHUB_REPOSITORY=hub.repository …
 
 It knows issues, comments, labels, pull requests, their files and reviews, check runs, permissions, releases,
-the start of a workflow and Git's objects, in GitHub's shapes and with its pages (``page_size``, though 100 are
-asked for). ``asked`` lists the requests; ``fail`` answers the next ones with what is given; ``token`` must be
-sent.
+the start of a workflow and Git's objects, in GitHub's shapes and with its pages (of ``page_size``, though
+100 are asked for). ``asked`` lists the requests; ``fail`` answers the next ones; ``token`` must be sent.
 """
 
 from __future__ import annotations

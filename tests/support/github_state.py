@@ -264,20 +264,20 @@ class Hub:
         return {"id": len(self.check_runs), **body}
 
     def workflow(self, _: Json, name: str) -> Json:
-        path = f".github/workflows/{name}"
-        return {"id": sum(name.encode()), "name": name, "path": path, "state": "active"}
+        return {"id": sum(name.encode()), "path": f".github/workflows/{name}", "state": "active"}
 
     def dispatch(self, body: Json, workflow: str) -> None:
-        """It begins at a branch that is there; what begins is for the test to run."""
         self._ref(f"heads/{body['ref']}")
         self.dispatched.append({"workflow": int(workflow), **body})
 
     def new_tag(self, body: Json) -> Json:
         """An annotated tag as an object; nothing names it yet."""
-        message = body["message"].rstrip("\n")
         who = "GitHub <noreply@github.com> 1767225600 +0000"
         head = f"object {body['object']}\ntype {body['type']}\ntag {body['tag']}\ntagger {who}"
-        return {"sha": self.git("mktag", given=f"{head}\n\n{message}\n".encode()), **body}
+        return {
+            "sha": self.git("mktag", given=f"{head}\n\n{body['message'].strip()}\n".encode()),
+            **body,
+        }
 
     def new_release(self, body: Json) -> Json:
         tag = body["tag_name"]
@@ -297,9 +297,8 @@ class Hub:
         return self.releases[number]
 
     def release_of(self, _: Json, tag: str) -> Json:
-        for release in self.releases.values():
-            if release["tag_name"] == tag:
-                return release
+        for release in (one for one in self.releases.values() if one["tag_name"] == tag):
+            return release
         raise Missing
 
     def new_asset(self, body: Json, release: str) -> Json:
@@ -308,17 +307,12 @@ class Hub:
             raise Unprocessable("Validation Failed: name already_exists")
         self.ids += 1
         self.uploaded[body["name"]] = body["data"]
-        size = len(body["data"])
-        there.append({"id": self.ids, "name": body["name"], "state": "uploaded", "size": size})
+        there.append({"id": self.ids, "name": body["name"], "state": "uploaded"})
         return dict(there[-1])
 
     def remove_asset(self, _: Json, asset: str) -> None:
-        for release in self.releases.values():
-            for one in release["assets"]:
-                if one["id"] == int(asset):
-                    release["assets"].remove(one)
-                    return
-        raise Missing
+        for there in [one["assets"] for one in self.releases.values()]:
+            there[:] = [one for one in there if one["id"] != int(asset)]
 
     def get_ref(self, _: Json, name: str) -> Json:
         sha = self._ref(name)

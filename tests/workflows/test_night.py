@@ -113,6 +113,7 @@ def assert_tagged(hub: Hub, release: str, commit: str, manifest: bytes) -> None:
         ("schedule", "", "success", "released", False, False, True),
         ("schedule", "", "success", "nothing", False, False, False),
         ("schedule", "", "failure", "refused", False, False, True),
+        ("schedule", "", "failure", "released", False, False, True),  # and not signed
         ("schedule", "", "failure", "failed", False, False, False),
         ("schedule", "", "failure", "stopped", False, True, False),
         ("schedule", "", "cancelled", "stopped", False, True, False),  # some runners call it so
