@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -257,3 +258,17 @@ def test_doctor_says_what_this_machine_can_run(graft: Graft) -> None:
     assert any(line.startswith("accelerator: ") for line in lines)
     assert lines[-2] == "recipe tiny: can run here"
     assert re.match(r"recipe laptop: can(not)? train here", lines[-1])
+
+
+def test_a_light_installation_says_what_a_command_lacks() -> None:
+    light = (
+        "import sys; sys.modules['pygit2'] = None; from pipelines.cli import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", light, "diff"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (EXIT_USAGE, "")
+    assert done.stderr == (
+        "graft: this command needs pygit2, which is not installed here; "
+        "pip install 'graft-taxonomy[pipelines]' brings it.\n"
+    )

@@ -35,7 +35,7 @@ from pipelines.cli import (
     trace,
 )
 from pipelines.cli.common import add_parser
-from pipelines.errors import EXIT_BUG, EXIT_OK, EXIT_RESUMABLE, GraftError
+from pipelines.errors import EXIT_BUG, EXIT_OK, EXIT_RESUMABLE, EXIT_USAGE, GraftError
 
 
 class Command(Protocol):
@@ -93,12 +93,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in {"", "pipelines"}:
+            return _bug()
+        print(
+            f"graft: this command needs {missing}, which is not installed here; "
+            "pip install 'graft-taxonomy[pipelines]' brings it.",
+            file=sys.stderr,
+        )
+        return EXIT_USAGE
     except Exception:
-        import traceback
+        return _bug()
 
-        traceback.print_exc()
-        print("graft: this is a bug of Graft's; please report it with the above.", file=sys.stderr)
-        return EXIT_BUG
+
+def _bug() -> int:
+    """Tell the exception that is being handled."""
+    import traceback
+
+    traceback.print_exc()
+    print("graft: this is a bug of Graft's; please report it with the above.", file=sys.stderr)
+    return EXIT_BUG
 
 
 def build_parser(only: str = "") -> argparse.ArgumentParser:
