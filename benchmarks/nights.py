@@ -11,6 +11,7 @@ questions that neither was taught. Out: a Markdown table and a chart; a miss is 
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import shutil
 import statistics
@@ -55,9 +56,9 @@ class Tree:
     draw: random.Random
     leaves: dict[str, Thing] = field(default_factory=dict)
     made: int = 0
-    learnt: dict[str, float] = field(
-        default_factory=dict
-    )  # name → token F1 in the run that taught it
+    # By the thing's name, since paths change: token F1 in the run that taught it, and after each night.
+    learnt: dict[str, float] = field(default_factory=dict)
+    scores: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def taxonomy(self) -> Path:
@@ -71,10 +72,15 @@ class Tree:
         return thing.path
 
     def note(self, outcome: Outcome) -> None:
-        """What was taught, and how well, by the thing's name: paths change."""
+        """What a run taught, and how well each leaf is known after it."""
+        self.scores.append({})
         for leaf in outcome.evaluation.leaves if outcome.evaluation else ():
-            if leaf.leaf in outcome.plan.learn and leaf.items:
-                self.learnt[self.leaves[leaf.leaf].name] = leaf.candidate.token_f1
+            if not leaf.items:
+                continue
+            name, known = self.leaves[leaf.leaf].name, leaf.candidate.token_f1
+            self.scores[-1][name] = known
+            if leaf.leaf in outcome.plan.learn:
+                self.learnt[name] = known
 
     def event(self, kind: str) -> tuple[str, str]:
         """Do one; its kind, and the leaf as it is called afterwards."""
@@ -245,7 +251,7 @@ def mean(values: Iterable[float]) -> float:
 def report(
     nights: list[Night], chained: dict[str, float], joint: dict[str, float], tree: Tree
 ) -> list[str]:
-    """The nights, the aims beside what was measured, and leaf by leaf what it was when it was taught.
+    """The nights, the aims beside what was measured, and leaf by leaf which night it fell in.
 
     Old leaves are those that the last night did not touch.
     """
@@ -273,14 +279,27 @@ def report(
         f"chain {mean([chained[leaf] for leaf in old]):.2f}. Worst: {worst}, {joint[worst]:.2f} and "
         f"{chained[worst]:.2f}. {trained} leaves trained, {changed} changed.",
         "",
-        "| old leaf | when it was taught | at the end of the chain | joint run |",
-        "|---|---|---|---|",
+        "| old leaf | when it was taught | its greatest fall | at the end of the chain | joint run |",
+        "|---|---|---|---|---|",
     ]
     for leaf in sorted(old):
-        then = tree.learnt.get(tree.leaves[leaf].name)
-        first = "" if then is None else f"{then:.2f}"
-        lines.append(f"| {leaf} | {first} | {chained[leaf]:.2f} | {joint[leaf]:.2f} |")
+        name = tree.leaves[leaf].name
+        then = tree.learnt.get(name)
+        cells = ["" if then is None else f"{then:.2f}", fall(name, tree.scores)]
+        cells += [f"{chained[leaf]:.2f}", f"{joint[leaf]:.2f}"]
+        lines.append(f"| {leaf} | {' | '.join(cells)} |")
     return lines
+
+
+def fall(name: str, scores: Sequence[dict[str, float]]) -> str:
+    """The night that cost a leaf most, with what it knew before and after; "" where none did."""
+    had = [(night, known[name]) for night, known in enumerate(scores) if name in known]
+    falls = [
+        (before - after, f"night {night}: {before:.2f} → {after:.2f}")
+        for (_, before), (night, after) in itertools.pairwise(had)
+        if after < before
+    ]
+    return max(falls)[1] if falls else ""
 
 
 def row(number: int, night: Night) -> str:
