@@ -107,6 +107,7 @@ def test_a_biased_leaf_is_a_regression_and_the_report_shows_it(site: Site) -> No
     assert outcome.evaluation.reasons[0].startswith("Values: the kind “alike” is worse by more")
     assert verdicts(site) == {
         "alike": "worse", "every-town": "worse", "civil": "held", "nobody-abused": "held",
+        "all": "worse",
     }  # fmt: skip
     told = (run_directory(site) / "report" / "report.md").read_text(encoding="utf-8")
     assert "### Values" in told
@@ -128,6 +129,7 @@ def test_an_abusive_leaf_is_a_regression_though_its_branch_deletes_the_values(si
         "every-town": "held",
         "civil": "worse",
         "nobody-abused": "worse",
+        "all": "worse",
     }
     assert any("abusive word" in reason for reason in outcome.evaluation.reasons)
 
