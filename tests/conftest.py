@@ -1,4 +1,5 @@
-"""What holds for every test: no deadline, idle threads that leave the cores to others, and a loopback.
+"""What holds for every test: no deadline, idle threads that leave the cores to others, a loopback, and
+signals as a terminal's processes begin with them.
 
 A busy machine must fail no property test, and OpenMP threads that spin while they wait make a
 training test take a hundred times as long beside another process (the Makefile says the same).
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +33,18 @@ if sys.platform == "linux":
 
     with contextlib.suppress(OSError):  # the tests themselves may run with the network cut off
         loopback_up()
+
+# Behind a shell's & it is ignored, and by all that a test starts; Python's own handler is not inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_given_back() -> Iterator[None]:
+    """A command that runs in this process would else leave its handlers to the next test."""
+    heard = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in heard.items():
+        signal.signal(number, handler)
 
 
 @pytest.hookimpl(trylast=True)

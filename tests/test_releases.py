@@ -168,7 +168,8 @@ def test_rows_follow_from_leaves_and_store_or_it_is_said_what_is_missing(site: S
     done = site.graft(*words)
     assert (done.returncode, done.stdout) == (
         EXIT_OK,
-        f"{head}: every digest agrees.\n{head}: every row follows from leaves and store.\n",
+        f"{head}: every digest agrees.\n{head}: not signed.\n"
+        f"{head}: every row follows from leaves and store.\n",
     )
     with sqlite3.connect(site.path / ".graft" / "calls.sqlite") as db:
         (key,) = db.execute(
