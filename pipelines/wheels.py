@@ -89,15 +89,8 @@ def try_out(text: str, folder: Path, say: Say) -> None:
     with _scratch(folder) as scratch:
         listed = scratch / "requirements.txt"
         listed.write_text(text, encoding="utf-8")
-        words = [
-            "install",
-            "--quiet",
-            "--dry-run",
-            "--ignore-installed",
-            "--isolated",
-            "--no-index",
-        ]
-        words += ["--find-links", str(folder), "--require-hashes", "-r", str(listed)]
+        words = ["install", "--quiet", "--dry-run", "--ignore-installed", "--isolated"]
+        words += ["--no-index", "--find-links", str(folder), "--require-hashes", "-r", str(listed)]
         _pip(words, scratch, say, PIP_CONFIG_FILE=os.devnull)
 
 

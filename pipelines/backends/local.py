@@ -197,9 +197,8 @@ class Student:
         most = LOGITS // self.model.config.get_text_config().vocab_size
         batch: list[int] = []
         held = 0
-        for place in sorted(
-            range(len(rows)), key=lambda place: (sum(map(len, rows[place])), place)
-        ):
+        lengths = [len(before) + len(after) for before, after in rows]
+        for place in sorted(range(len(rows)), key=lengths.__getitem__):
             more = len(rows[place][1])
             if batch and (len(batch) == self.batch or held + more > most):
                 yield batch
@@ -225,9 +224,8 @@ class Student:
                 input_ids=ids,
                 attention_mask=(places[None, :] >= first[:, None]).long(),
                 position_ids=(places[None, :] - first[:, None]).clamp(min=0),
-                logits_to_keep=foretold.roll(
-                    -1, dims=1
-                ),  # a mask; no row has a token before its first
+                # A mask, a place before each token; no row has a token before its first.
+                logits_to_keep=foretold.roll(-1, dims=1),
                 use_cache=False,
             ).logits
             sums = [part.float().logsumexp(-1) for part in logits.split(_AT_ONCE)]

@@ -157,20 +157,14 @@ class Talk:
 
     def _answer(self, question: str) -> None:
         try:
-            with (
-                _hearing() as heard,
-                contextlib.closing(self.conversation.answer(question)) as pieces,
-            ):
-                for piece in pieces:
-                    print(printable(piece), end="", flush=True)
-                    if heard:
-                        break
-        except BackendError as error:
-            say(f"graft: {error}")
-            return
-        if heard:
+            for piece in _pieces(self.conversation, question):
+                print(printable(piece), end="", flush=True)
+        except KeyboardInterrupt:
             print(flush=True)
             say("(stopped)")
+            return
+        except BackendError as error:
+            say(f"graft: {error}")
             return
         print("\n", flush=True)
         if self.conversation.forgotten > self._forgotten:
@@ -211,29 +205,25 @@ class Talk:
     def _once(self, student: Student, question: str) -> str:
         from pipelines.talk.conversation import Conversation
 
-        said = []
-        with (
-            _hearing() as heard,
-            contextlib.closing(Conversation(student, self.longest).answer(question)) as pieces,
-        ):
-            for piece in pieces:
-                said.append(piece)
-                if heard:
-                    raise KeyboardInterrupt
-        return "".join(said).strip()
+        return "".join(_pieces(Conversation(student, self.longest), question)).strip()
 
 
-@contextlib.contextmanager
-def _hearing() -> Iterator[list[int]]:
-    """What Ctrl-C is put into meanwhile: an exception would also strike while an answer is being stopped."""
+def _pieces(conversation: Conversation, question: str) -> Iterator[str]:
+    """An answer's pieces. Ctrl-C ends it, and is raised once the model rests: never amid the stopping."""
     heard: list[int] = []
     before = signal.getsignal(signal.SIGINT)
     if callable(before):  # else Ctrl-C is not for this process
         signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     try:
-        yield heard
+        with contextlib.closing(conversation.answer(question)) as pieces:
+            for piece in pieces:
+                yield piece
+                if heard:
+                    break
     finally:
         signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def beside(left: str, base: str, right: str, own: str) -> list[str]:

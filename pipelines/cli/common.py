@@ -12,6 +12,7 @@ from pipelines.errors import GraftError, UsageError
 
 if TYPE_CHECKING:
     from pipelines.policy import Policy
+    from pipelines.release.targets import Target
     from pipelines.situation import Options
     from pipelines.vetoes import Vetoes
 
@@ -96,6 +97,17 @@ def target_option(parser: argparse.ArgumentParser) -> None:
         "--target",
         help="where releases live: folder:PATH, hub:OWNER/NAME (default: folder:releases/)",
     )
+
+
+def released(args: argparse.Namespace, tag: str | None) -> tuple[Target, str]:
+    """The target that is named, and the release ``tag`` there, the last one where that is None."""
+    from pipelines.release.targets import open_target
+
+    target = open_target(args.target or TARGET, cache())
+    found = tag or target.head()
+    if found is None:
+        raise GraftError("The target holds no release yet; `graft run` makes the first.")
+    return target, found
 
 
 def runs_option(parser: argparse.ArgumentParser) -> None:

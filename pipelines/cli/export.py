@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pipelines.cli.common import TARGET, cache, printable, say, target_option
-from pipelines.errors import EXIT_OK, GraftError, UsageError
+from pipelines.cli.common import cache, printable, released, say, target_option
+from pipelines.errors import EXIT_OK, UsageError
 
 HELP = (
     "write a release for others: training rows for trainers, --deploy for servers, "
@@ -95,7 +95,6 @@ def _kinds(text: str) -> tuple[str, ...]:
 
 def _deploy(args: argparse.Namespace) -> int:
     from pipelines.deploy import Order, deploy
-    from pipelines.release.targets import open_target
 
     if args.format or args.system or args.run:
         raise UsageError("--deploy writes no rows: leave --format, --system and --run out.")
@@ -103,10 +102,7 @@ def _deploy(args: argparse.Namespace) -> int:
         raise UsageError("--base-image and --push belong to --deploy modelcar.")
     if args.push and not args.image:
         raise UsageError("--push needs --image REGISTRY/NAME.")
-    target = open_target(args.target or TARGET)
-    tag = args.release or target.head()
-    if tag is None:
-        raise GraftError("The target holds no release yet.")
+    target, tag = released(args, args.release)
     order = Order(
         args.deploy, Path(args.out), cache(), args.image or "", args.base_image or "", args.push
     )
@@ -117,15 +113,11 @@ def _deploy(args: argparse.Namespace) -> int:
 
 def _bundle(args: argparse.Namespace) -> int:
     from pipelines.offline import Order, bundle
-    from pipelines.release.targets import open_target
 
     others = (args.format, args.system, args.run, args.deploy, args.image, args.base_image)
     if any(others) or args.push:
         raise UsageError("--bundle takes --release, --extras, --index and --target, and no more.")
-    target = open_target(args.target or TARGET, cache())
-    tag = args.release or target.head()
-    if tag is None:
-        raise GraftError("The target holds no release yet.")
+    target, tag = released(args, args.release)
     order = Order(Path(args.out), args.extras or EXTRAS, args.index or "")
     digest = bundle(target, tag, order, lambda text: say(printable(text)))
     print(f"{digest}  {args.out}")
@@ -136,7 +128,6 @@ def _bundle(args: argparse.Namespace) -> int:
 
 def _rows(args: argparse.Namespace) -> int:
     from pipelines.export import export, release_rows, run_rows
-    from pipelines.release.targets import open_target
 
     if args.image or args.base_image or args.push:
         raise UsageError("--image, --base-image and --push belong to --deploy.")
@@ -149,10 +140,7 @@ def _rows(args: argparse.Namespace) -> int:
         directory = _run(args.run)
         rows, name = run_rows(directory), directory.name
     else:
-        target = open_target(args.target or TARGET, cache())
-        tag = args.release or target.head()
-        if tag is None:
-            raise GraftError("The target holds no release yet; name a run with --run.")
+        target, tag = released(args, args.release)
         rows, name = release_rows(target, tag), tag
     for place, count in sorted(export(rows, form, args.system or "", args.out, name).items()):
         say(f"{count} rows in {place}")

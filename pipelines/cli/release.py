@@ -14,6 +14,7 @@ from pipelines.cli.common import (
     options,
     policy,
     printable,
+    released,
     runs_option,
     say,
     target_option,
@@ -24,7 +25,6 @@ from pipelines.cli.run import print_plan
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, GraftError
 
 if TYPE_CHECKING:
-    from pipelines.release.targets import Target
     from pipelines.withdrawal import Certificate
 
 HELP = "look after releases"
@@ -78,22 +78,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     target_option(withdraw)
 
 
-def _which(args: argparse.Namespace) -> tuple[Target, str]:
-    """The target, and the release that is meant."""
-    from pipelines.release.targets import open_target
-
-    target = open_target(args.target or TARGET, cache())
-    tag = args.tag or target.head()
-    if tag is None:
-        raise GraftError("The target holds no release yet.")
-    return target, tag
-
-
 def _verify(args: argparse.Namespace) -> int:
     from pipelines.release.signing import GITHUB, check
     from pipelines.release.verify import verify
 
-    target, tag = _which(args)
+    target, tag = released(args, args.tag)
     problems = verify(target, tag)
     print(printable("\n".join(problems)) or f"{tag}: every digest agrees.")
     told = check(target, tag, args.signer, args.issuer or GITHUB)
@@ -110,7 +99,7 @@ def _verify(args: argparse.Namespace) -> int:
 def _sign(args: argparse.Namespace) -> int:
     from pipelines.release.signing import sign
 
-    print(printable(sign(*_which(args), args.key)))
+    print(printable(sign(*released(args, args.tag), args.key)))
     return EXIT_OK
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.artifacts import tree_digests
+from pipelines.artifacts import file_digest, tree_files
 from pipelines.errors import ReleaseError, UsageError
 from pipelines.records import Json
 from pipelines.release.manifest import read_manifest
@@ -128,13 +128,14 @@ def check(target: Target, tag: str, who: str = "", issuer: str = GITHUB) -> Told
     if data is None:
         return Told(f"{tag}: not signed.", not who)
     directory = target.directory(tag)
-    changed = _changed(data, directory)
+    stands = verifier is not None and _stands(verifier, directory, data)
+    changed = _changed(data, directory, read=not stands)
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         return Told(f"{tag}: tampered with since it was signed: {changed[0]}{more}.", False)
     if verifier is None:
         return Told(f"{tag}: its signature names {named(data)}; --signer checks that it is right.")
-    if not _stands(verifier, directory, data):
+    if not stands:
         return Told(f"{tag}: its signature names {named(data)}, and is not by {who}.", False)
     return Told(f"{tag}: signed by {named(data)}, and unchanged since.")
 
@@ -170,10 +171,14 @@ def _verifier(who: str, issuer: str) -> Any:
         return config.use_sigstore_verifier(identity=who, oidc_issuer=issuer)
 
 
-def _changed(data: bytes, directory: Path) -> list[str]:
-    """The files that are not those which were signed."""
+def _changed(data: bytes, directory: Path, *, read: bool) -> list[str]:
+    """The files that are not those which were signed; without ``read`` those that were never signed or are
+    gone, where the client has compared all others just now."""
     signed = _signed(data)
-    found = {path: file.sha256 for path, file in tree_digests(directory).items()}
+    found = {
+        path: file_digest(directory / path).sha256 if read else signed.get(path, "")
+        for path in tree_files(directory)
+    }
     names = {*signed, *(found.keys() - UNSIGNED)}
     return sorted(path for path in names if signed.get(path) != found.get(path))
 
