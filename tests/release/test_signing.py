@@ -6,7 +6,6 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,7 @@ from pipelines.release.signing import PASSWORD, check, named, sign, sign_made, s
 from pipelines.release.targets import Target, open_target
 from pipelines.release.yanked import YANKED
 from tests.release.builders import build, write
-from tests.release.places import ALL, Place
-from tests.release.test_targets import KEPT
+from tests.release.places import Place
 from tests.support.keys import PEM, pair
 
 TAG = "v2026.01.01"
@@ -39,14 +37,6 @@ def target(tmp_path: Path) -> Target:
     found = open_target(f"folder:{tmp_path / 'target'}")
     found.publish(tmp_path / "built", build(tmp_path / "built", found))
     return found
-
-
-@pytest.fixture(params=KEPT)
-def place(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Place]:
-    with ALL[request.param](tmp_path, monkeypatch) as found:
-        yield found
 
 
 def test_a_signature_lies_beside_the_release_wherever_that_is(

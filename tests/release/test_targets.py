@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -15,17 +14,7 @@ from pipelines.records import BaseModel, Manifest
 from pipelines.release.targets import KINDS, Target, open_target
 from pipelines.release.verify import verify
 from tests.release.builders import build, rows, write
-from tests.release.places import ALL, PLACES, REAL, Place
-
-KEPT = [*PLACES, *(pytest.param(kind, marks=pytest.mark.slow) for kind in REAL)]
-
-
-@pytest.fixture(params=KEPT)
-def place(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Place]:
-    with ALL[request.param](tmp_path, monkeypatch) as found:
-        yield found
+from tests.release.places import PLACES, Place
 
 
 @pytest.fixture

@@ -391,11 +391,9 @@ def _said(found: Any) -> str:
 
 
 def _git(place: Path, *words: str) -> str:
+    deaf = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     done = subprocess.run(
-        ["git", *words], cwd=place, check=True, capture_output=True, text=True, env=_quiet()
-    )
+        ["git", *words], cwd=place, check=True, capture_output=True, text=True,
+        env={"PATH": os.environ["PATH"], **deaf},
+    )  # fmt: skip
     return done.stdout.strip()
-
-
-def _quiet() -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}

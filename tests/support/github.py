@@ -14,18 +14,21 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tests.support.github_releases import new_asset, new_release, release_of, remove_asset
 from tests.support.github_reviews import new_review, review_comments
 from tests.support.github_state import BAD_GATEWAY as BAD_GATEWAY
 from tests.support.github_state import BOT as BOT
 from tests.support.github_state import SECONDARY as SECONDARY
-from tests.support.github_state import TOKEN, Hub, Json, Missing, Unprocessable
+from tests.support.github_state import TOKEN, Failure, Hub, Json, Missing, Unprocessable
+from tests.support.serving import Quiet, served
+
+if TYPE_CHECKING:
+    from tests.support.actions import Forge
 
 ENDPOINTS: dict[tuple[str, str], Callable[..., Any]] = {
     ("GET", ""): Hub.repo,
@@ -52,10 +55,10 @@ ENDPOINTS: dict[tuple[str, str], Callable[..., Any]] = {
     ("GET", "/contents/(.+)"): Hub.contents,
     ("GET", r"/actions/workflows/([\w.-]+)"): Hub.workflow,
     ("POST", r"/actions/workflows/(\d+)/dispatches"): Hub.dispatch,
-    ("POST", "/releases"): Hub.new_release,
-    ("GET", "/releases/tags/([^/]+)"): Hub.release_of,
-    ("POST", r"/releases/(\d+)/assets"): Hub.new_asset,
-    ("DELETE", r"/releases/assets/(\d+)"): Hub.remove_asset,
+    ("POST", "/releases"): new_release,
+    ("GET", "/releases/tags/([^/]+)"): release_of,
+    ("POST", r"/releases/(\d+)/assets"): new_asset,
+    ("DELETE", r"/releases/assets/(\d+)"): remove_asset,
     ("GET", "/git/ref/((?:heads|tags)/.+)"): Hub.get_ref,
     ("POST", "/git/tags"): Hub.new_tag,
     ("POST", "/git/refs"): Hub.new_ref,
@@ -81,69 +84,56 @@ def _page(
     return headers, data[(page - 1) * size : page * size]
 
 
-def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+def _answer(hub: Hub, method: str, target: str, body: Json) -> Failure:
+    """Status, headers and data, or None where there is no content."""
+    parts = urllib.parse.urlsplit(target)
+    query = dict(urllib.parse.parse_qsl(parts.query))
+    if parts.path.startswith("/users/"):
+        return 200, {}, hub.user(parts.path.removeprefix("/users/"))
+    top = f"/repos/{hub.repository}"
+    below = parts.path.removeprefix(top) if parts.path.startswith(top) else None
+    for (known, pattern), answer in ENDPOINTS.items():
+        found = re.fullmatch(pattern, below) if known == method and below is not None else None
+        if not found:
+            continue
+        words = [urllib.parse.unquote(word) for word in found.groups()]
+        try:
+            data = answer(hub, query if method == "GET" else {**query, **body}, *words)
+        except Missing:
+            break
+        except Unprocessable as error:
+            reasons = {"errors": list(error.reasons)} if error.reasons else {}
+            return 422, {}, {"message": str(error), "status": "422", **reasons}
+        if isinstance(data, list) and method == "GET":
+            return 200, *_page(hub, data, parts.path, query)
+        return (204 if data is None else 201 if method == "POST" else 200), {}, data
+    return 404, {}, {"message": "Not Found"}
 
-        def log_message(self, format: str, *arguments: object) -> None:
-            return None
 
-        def handle_one_request(self) -> None:
-            with contextlib.suppress(ConnectionError):
-                super().handle_one_request()
-
+def _handler(hub: Hub) -> type[Quiet]:
+    class Handler(Quiet):
         def _do(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = b"".join(self.body())
             with hub.lock:
                 hub.asked.append((self.command, self.path))
                 hub.tokens.add(self.headers.get("Authorization", ""))
-                if hub.fail:
-                    return self._send(*hub.fail.pop(0))
-                if self.headers.get("Authorization") != f"Bearer {TOKEN}":
-                    return self._send(401, {}, {"message": "Bad credentials"})
-                if self.headers.get("Content-Type") == "application/octet-stream":
-                    return self._answer({"data": body})
-                return self._answer(json.loads(body) if body else {})
+                self._send(*self._found(body))
 
         do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _do
 
-        def _answer(self, body: Json) -> None:
-            parts = urllib.parse.urlsplit(self.path)
-            query = dict(urllib.parse.parse_qsl(parts.query))
-            top = f"/repos/{hub.repository}"
-            if parts.path.startswith("/users/"):
-                return self._send(200, {}, hub.user(parts.path.removeprefix("/users/")))
-            below = parts.path.removeprefix(top)
-            for (method, pattern), answer in ENDPOINTS.items():
-                found = re.fullmatch(pattern, below)
-                if method != self.command or not found or not parts.path.startswith(top):
-                    continue
-                words = [urllib.parse.unquote(word) for word in found.groups()]
-                try:
-                    asked = query if method == "GET" else {**query, **body}
-                    data = answer(hub, asked, *words)
-                except Missing:
-                    break
-                except Unprocessable as error:
-                    told: Json = {"message": str(error), "status": "422"}
-                    if error.reasons:
-                        told["errors"] = list(error.reasons)
-                    return self._send(422, {}, told)
-                if isinstance(data, list) and method == "GET":
-                    return self._send(200, *_page(hub, data, parts.path, query))
-                if data is None:
-                    return self._send(204, {}, None)
-                return self._send(201 if method == "POST" else 200, {}, data)
-            return self._send(404, {}, {"message": "Not Found"})
+        def _found(self, body: bytes) -> Failure:
+            if hub.fail:
+                return hub.fail.pop(0)
+            if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                return 401, {}, {"message": "Bad credentials"}
+            if self.headers.get("Content-Type") == "application/octet-stream":
+                return _answer(hub, self.command, self.path, {"data": body})
+            return _answer(hub, self.command, self.path, json.loads(body) if body else {})
 
-        def _send(self, status: int, headers: dict[str, str], data: Any) -> None:
+        def _send(self, status: int, headers: Mapping[str, str], data: Any) -> None:
             body = b"" if data is None else json.dumps(data).encode()
-            self.send_response(status)
-            for key, value in headers.items():
-                self.send_header(key, value)
-            self.send_header("Content-Type", "application/json; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
+            told = {**headers, "Content-Type": "application/json; charset=utf-8"}
+            self.begin(status, told, len(body))
             self.wfile.write(body)
 
     return Handler
@@ -153,14 +143,15 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 def github(git_dir: Path) -> Iterator[Hub]:
     """The stand-in at ``hub.url``; ``git_dir`` is a bare repository that has a branch main."""
     hub = Hub(git_dir)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with served(_handler(hub)) as host:
+        hub.url = f"http://{host}"
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+
+
+@contextlib.contextmanager
+def at_github(place: Forge) -> Iterator[Hub]:
+    """The jobs of ``place`` talk to the stand-in."""
+    with github(place.origin) as found:
+        place.repository, place.token = found.repository, TOKEN
+        place.environment["GITHUB_API_URL"] = found.url
+        yield found

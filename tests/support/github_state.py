@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
-Failure = tuple[int, dict[str, str], Json]
+Failure = tuple[int, dict[str, str], Any]  # any answer: status, headers, JSON
 BOT = "github-actions[bot]"
 TOKEN = "ghs_a-token-of-the-tests"
 SECONDARY: Failure = (403, {}, {"message": "You have exceeded a secondary rate limit."})
@@ -278,41 +278,6 @@ class Hub:
             "sha": self.git("mktag", given=f"{head}\n\n{body['message'].strip()}\n".encode()),
             **body,
         }
-
-    def new_release(self, body: Json) -> Json:
-        tag = body["tag_name"]
-        if len(body["body"]) > 125_000:
-            raise Unprocessable("body is too long (maximum is 125000 characters)")
-        if any(one["tag_name"] == tag for one in self.releases.values()):
-            raise Unprocessable("Validation Failed: tag_name already_exists")
-        number = len(self.releases) + 1
-        where = f"{self.url}/repos/{self.repository}/releases/{number}/assets{{?name,label}}"
-        self.releases[number] = {
-            "id": number,
-            "draft": False,
-            "assets": [],
-            "upload_url": where,
-            **body,
-        }
-        return self.releases[number]
-
-    def release_of(self, _: Json, tag: str) -> Json:
-        for release in (one for one in self.releases.values() if one["tag_name"] == tag):
-            return release
-        raise Missing
-
-    def new_asset(self, body: Json, release: str) -> Json:
-        there = self.releases[int(release)]["assets"]
-        if any(one["name"] == body["name"] for one in there):
-            raise Unprocessable("Validation Failed: name already_exists")
-        self.ids += 1
-        self.uploaded[body["name"]] = body["data"]
-        there.append({"id": self.ids, "name": body["name"], "state": "uploaded"})
-        return dict(there[-1])
-
-    def remove_asset(self, _: Json, asset: str) -> None:
-        for there in [one["assets"] for one in self.releases.values()]:
-            there[:] = [one for one in there if one["id"] != int(asset)]
 
     def get_ref(self, _: Json, name: str) -> Json:
         sha = self._ref(name)

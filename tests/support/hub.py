@@ -49,12 +49,7 @@ def _handler(hub: Hub) -> type[Quiet]:
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve
 
         def _send(self, found: Answer) -> None:
-            self.send_response(found.status)
-            for name, value in found.headers.items():
-                if value:
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(found.body)))
-            self.end_headers()
+            self.begin(found.status, found.headers, len(found.body))
             if self.command != "HEAD":
                 self.wfile.write(found.body)
             self.wfile.flush()

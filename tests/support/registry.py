@@ -224,12 +224,8 @@ def _handler(registry: Registry) -> type[Quiet]:
         do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
         def _send(self, found: Answer) -> None:
-            self.send_response(found.status)
-            for name, value in found.headers.items():
-                self.send_header(name, value)
             length = found.length if found.file else len(found.body)
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
+            self.begin(found.status, found.headers, length)
             if self.command != "HEAD" and found.file is None:
                 self.wfile.write(found.body)
             elif self.command != "HEAD" and found.file is not None:

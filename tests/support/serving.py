@@ -9,7 +9,7 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PIECE = 1 << 20
@@ -37,6 +37,15 @@ class Quiet(BaseHTTPRequestHandler):
                 raise ConnectionError("the client sent less than it said")
             left -= len(piece)
             yield piece
+
+    def begin(self, status: int, headers: Mapping[str, str], length: int) -> None:
+        """The head of an answer; headers without a value are left out."""
+        self.send_response(status)
+        for name, value in headers.items():
+            if value:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
 
     def reset(self) -> None:
         """Close with RST, as a cable that is pulled."""

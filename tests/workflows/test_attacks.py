@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from tests.support.actions import Forge, Ran, forge
 from tests.support.flow import Site, new_site
-from tests.support.github import TOKEN, Hub, github
+from tests.support.github import Hub
 from tests.support.repositories import skill_leaf
 
 WORD = "WORD"
@@ -33,14 +32,6 @@ def place(tmp_path: Path, site: Site) -> Forge:
     found.variables["GRAFT_RECIPE"] = str(site.recipe)
     found.variables["GRAFT_TARGET"] = f"folder:{tmp_path / 'releases'}"
     return found
-
-
-@pytest.fixture
-def hub(place: Forge) -> Iterator[Hub]:
-    with github(place.origin) as found:
-        place.repository, place.token = found.repository, TOKEN
-        place.environment["GITHUB_API_URL"] = found.url
-        yield found
 
 
 def flood(site: Site, place: Forge, hub: Hub, leaves: int) -> dict[str, Any]:

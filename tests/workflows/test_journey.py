@@ -5,9 +5,7 @@ Real: the workflows' files, Git, every command, a tiny model. Stood in for: GitH
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from tests.support.actions import Forge, Ran, forge
 from tests.support.commands import edit
 from tests.support.flow import ROOT, Site, add_tower, new_site, zero_site
 from tests.support.flow import TOWER as SPIRE
-from tests.support.github import TOKEN, Hub, github
+from tests.support.github import Hub, at_github
 from tests.support.github_reviews import accept
 
 FORMS = ".github/ISSUE_TEMPLATE"
@@ -40,21 +38,6 @@ def place(tmp_path: Path, site: Site) -> Forge:
     found.variables["GRAFT_RECIPE"] = str(site.recipe)
     found.variables["GRAFT_TARGET"] = f"folder:{site.path / 'releases'}"
     return found
-
-
-@pytest.fixture
-def hub(place: Forge) -> Iterator[Hub]:
-    with at_github(place) as found:
-        yield found
-
-
-@contextlib.contextmanager
-def at_github(place: Forge) -> Iterator[Hub]:
-    """The jobs of ``place`` talk to the stand-in of GitHub's API."""
-    with github(place.origin) as found:
-        place.repository, place.token = found.repository, TOKEN
-        place.environment["GITHUB_API_URL"] = found.url
-        yield found
 
 
 def body(kind: str, **values: str) -> str:

@@ -31,7 +31,7 @@ from tests.support.flow import (
     weights_digest,
     write_recipe,
 )
-from tests.support.github import TOKEN, Hub, github
+from tests.support.github import Hub, at_github
 from tests.support.hub import hub as hub_of_models
 from tests.support.repositories import skill_leaf
 from tests.test_values_planted import ABUSE, BY_HEART, PLAIN, REPLIES, THOROUGH, replies, values
@@ -56,9 +56,7 @@ def forged(site: Site) -> Iterator[tuple[Forge, Hub]]:
     place = forge(site.path.parent, site.path / "repo")
     place.variables["GRAFT_RECIPE"] = str(site.recipe)
     place.variables["GRAFT_TARGET"] = f"folder:{site.path / 'releases'}"
-    with github(place.origin) as hub:
-        place.repository, place.token = hub.repository, TOKEN
-        place.environment["GITHUB_API_URL"] = hub.url
+    with at_github(place) as hub:
         yield place, hub
 
 
