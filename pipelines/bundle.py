@@ -104,7 +104,7 @@ def _composition(job: Job, content_hash: str, new_rows: int) -> dict[str, int]:
 def _facts(job: Job, seconds: float) -> dict[str, str]:
     base = f" --base {job.options.base}" if job.options.base else ""
     waits = [f"{wait.leaf}: {wait.reason}" for wait in job.plan.waiting]
-    later = {"Left for another run by the budget": "; ".join(waits)} if waits else {}
+    later = {"Left for another run": "; ".join(waits)} if waits else {}
     return {
         **later,
         "Previous release": job.plan.previous or "none",
@@ -199,6 +199,7 @@ def _manifest(
             for change in (job.changes.changes if job.plan.previous else ())
         ),
         composition=tuple(_taught(job, kind, data) for kind in kinds),
+        held=job.plan.held,
     )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pipelines.records import Waiting
 
 SPOILS = "with it the model got worse, and without it not"
+# What a later run says of such a leaf, as long as it stands unchanged.
+HELD = "an earlier run got worse with it; change it, or try it again with graft run --try-held"
 UNTOLD = (
     "the model got worse with it or with others, and the runs of this night did not tell them apart"
 )

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
 
+from pipelines.culprits import HELD
 from pipelines.job import Job, Say
 from pipelines.plan import first_plan, make_plan, rebase_plan
 from pipelines.recipe import Recipe, load_recipe
@@ -38,37 +39,51 @@ def decide(options: Options, now: Situation, recipe: Recipe, rebase: bool = True
     """The plan, within the budget.
 
     A re-base, where it is due and not ruled out, is for runs that release, and not for branches: what
-    a branch is told must come of its own changes.
+    a branch is told must come of its own changes. So is what an earlier search holds back.
     """
     seen = at_base(now) if now.past is None else now
-    everything = wanted(seen)
     may = rebase and options.until is None and now.own is None
     today = options.today if may else None
-    decided = _decide(seen, everything, recipe, today)
+    decided = _decide(seen, wanted(seen), recipe, today)
+    held = {} if options.try_held else _held(seen, decided)
+    if held:
+        later = tuple(Waiting(leaf, HELD) for leaf in sorted(held))
+        decided = replace(hold(options, seen, recipe, decided, later, today), held=held)
     if recipe.budget is None or decided.action == "nothing":
         return decided
-    job = make_job(options, seen, recipe, decided, lambda line: None)
-    later = waiting(job)
-    if later:
-        decided = _decide(seen, without(job, everything, later), recipe, today)
-        decided = replace(decided, waiting=later)
-    return decided
+    later = waiting(make_job(options, seen, recipe, decided, lambda line: None))
+    return hold(options, seen, recipe, decided, later, today) if later else decided
+
+
+def _held(now: Situation, decided: Plan) -> dict[str, str]:
+    """The leaves, with their content, that the previous release was made without because they spoil."""
+    if now.previous is None or now.own is not None:
+        return {}
+    hashes = set(now.previous.held.values()) - now.previous.known
+    return {leaf: h for leaf, h in decided.wanted.items() if h in hashes}
 
 
 def rebuild(now: Situation, recipe: Recipe, decided: Plan, stale: Collection[str]) -> Plan:
     """What ``decided`` becomes where edits in it did not take: a plan that continues nothing which has
     seen their ``stale`` content. What waited still waits."""
     assert now.past is not None, "only a release can hold stale content"
-    return replace(make_plan(decided.wanted, now.past, recipe, stale), waiting=decided.waiting)
+    plan = make_plan(decided.wanted, now.past, recipe, stale)
+    return replace(plan, waiting=decided.waiting, held=decided.held)
 
 
 def hold(
-    options: Options, now: Situation, recipe: Recipe, decided: Plan, later: tuple[Waiting, ...]
+    options: Options,
+    now: Situation,
+    recipe: Recipe,
+    decided: Plan,
+    later: tuple[Waiting, ...],
+    today: date | None = None,
 ) -> Plan:
-    """What ``decided`` becomes where some of its leaves wait; what waited still waits."""
+    """What ``decided`` becomes where some of its leaves wait; what waited still waits. A re-base may be
+    due ``today``."""
     job = make_job(options, now, recipe, decided, lambda line: None)
-    less = _decide(now, without(job, decided.wanted, later), recipe, None)
-    return replace(less, waiting=(*decided.waiting, *later))
+    less = _decide(now, without(job, decided.wanted, later), recipe, today)
+    return replace(less, waiting=(*decided.waiting, *later), held=decided.held)
 
 
 def planned(options: Options) -> Job:

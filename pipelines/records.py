@@ -327,8 +327,8 @@ class Manifest:
     """What ``manifest.json`` holds. ``previous``: what users had; ``continues``: whose weights.
 
     ``allowed``: the gates that were overruled, each with what it said; ``yanked``: the releases before
-    that nobody should use, each with the reason; ``approvers``: who let it be released. Manifests of the
-    first releases lack these, ``data``, ``changes`` and ``composition``.
+    that nobody should use, each with the reason; ``approvers``: who let it be released; ``held``: leaf →
+    content that spoiled the model and was left out. Manifests of the first releases lack these and more.
     """
 
     release: str
@@ -353,6 +353,7 @@ class Manifest:
     allowed: Mapping[str, str] = field(default_factory=dict)
     yanked: Mapping[str, str] = field(default_factory=dict)
     approvers: tuple[str, ...] = ()
+    held: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def known(self) -> set[str]:
@@ -367,7 +368,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A leaf that the budget leaves for another run, and why."""
+    """A leaf that is left for another run, and why."""
 
     leaf: str
     reason: str
@@ -379,9 +380,9 @@ class Plan:
 
     ``wanted`` maps each leaf to its content hash; ``learn`` are the leaves whose rows the weights of
     ``continues`` lack; ``corrected`` those among them whose older content they have seen; ``panel``
-    the leaves that must not be forgotten; ``waiting`` those that the budget has no room for, which
-    ``wanted`` holds with their older content, if any. ``cause``: why the weights are another's than
-    the previous release's, if they are: withdrawn content, edits that did not take, a re-base.
+    the leaves that must not be forgotten; ``waiting`` those left for another run, which ``wanted``
+    holds with their older content, if any; ``held`` those among them that spoil, with that content.
+    ``cause``: why the weights are another's than the previous release's, if they are.
     """
 
     action: Action
@@ -396,3 +397,4 @@ class Plan:
     input_digest: str
     waiting: tuple[Waiting, ...] = ()
     cause: Cause = "changes"
+    held: Mapping[str, str] = field(default_factory=dict)

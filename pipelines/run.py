@@ -30,7 +30,7 @@ from pipelines.artifacts import (
 )
 from pipelines.backends import open_backend
 from pipelines.bundle import assemble, published, report_input
-from pipelines.culprits import search
+from pipelines.culprits import SPOILS, search
 from pipelines.documents import Library, documents
 from pipelines.evaluate import Judge, evaluate, read_evaluation
 from pipelines.evaluate.leaks import Seen
@@ -140,7 +140,9 @@ def _without_culprits(
         return _do(replace(options, until="report"), now, recipe, trial, say).accepted
 
     held = search(decided.learn, fine, options.search)
-    outcome = _do(options, now, recipe, hold(options, now, recipe, decided, held), say)
+    spoil = {wait.leaf: decided.wanted[wait.leaf] for wait in held if wait.reason == SPOILS}
+    rest = replace(hold(options, now, recipe, decided, held), held={**decided.held, **spoil})
+    outcome = _do(options, now, recipe, rest, say)
     if outcome.directory is not None:
         told = [{"leaf": wait.leaf, "reason": wait.reason} for wait in held]
         write_atomic(outcome.directory / "culprits.json", pretty_json({"culprits": told}))
@@ -372,6 +374,7 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
         "allowed": digest(waived(job, evaluation)),
         "target": job.options.target,
         "approvers": digest(job.options.approvers),
+        "held": digest(job.plan.held),
     }
     if not finished(place, inputs, RELEASE_VERSION):
         with stage(place, inputs=inputs, version=RELEASE_VERSION) as out:

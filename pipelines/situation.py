@@ -41,9 +41,9 @@ class Options:
     ``policy`` is graft.yaml's: where documents may be fetched from. ``vetoes`` are rows that may not
     be taught. ``until`` is the last stage to be done; None does them all, and releases. ``head`` is the
     commit whose leaves are read, None the one that is checked out: all else is the work tree's. ``search``:
-    how many runs more may go into finding leaves that made the model worse. ``allow`` names gates that
-    shall not stand against a release, which its manifest tells, as it does who ``approvers`` are.
-    ``today`` dates it.
+    how many runs more may go into finding leaves that made the model worse; ``try_held``: those that were
+    found so earlier are tried again. ``allow`` names gates that shall not stand against a release, which its
+    manifest tells, as it does who ``approvers`` are. ``today`` dates it.
     """
 
     taxonomy: Path
@@ -59,6 +59,7 @@ class Options:
     approvers: tuple[str, ...] = ()
     head: str | None = None
     search: int = 0
+    try_held: bool = False
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from pipelines import run as flow
-from pipelines.culprits import SPOILS, UNTOLD, search
+from pipelines.culprits import HELD, SPOILS, UNTOLD, search
 from pipelines.job import Job
+from pipelines.prepare import plan
 from pipelines.records import Evaluation
-from tests.support.flow import COLOUR, SOUND, TOWER, add_sound, add_tower, zero_site
+from pipelines.schemas import violations
+from tests.support.flow import COLOUR, SOUND, TOWER, Site, add_sound, add_tower, zero_site
 
 EIGHT = tuple("abcdefgh")
 
@@ -54,6 +56,54 @@ def test_what_is_not_told_apart_is_held_and_said_to_be(runs: int) -> None:
     assert UNTOLD in {one.reason for one in held}
 
 
+def test_what_spoiled_a_model_stays_out_until_it_is_edited(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Told by the last release's manifest, so that a night on a fresh machine searches no second time."""
+    site = zero_site(tmp_path_factory.getbasetemp()).copy(tmp_path / "site")
+    add_tower(site.taxonomy)
+    add_sound(site.taxonomy)
+    site.repo.commit("A leaf about a tower, one about sounds")
+    options = site.options()
+    held = {SOUND: plan(options)[2].wanted[SOUND]}
+    note_held(site, held)
+
+    decided = plan(options)[2]
+    assert (list(decided.learn), decided.held) == ([TOWER], held)
+    assert [(wait.leaf, wait.reason) for wait in decided.waiting] == [(SOUND, HELD)]
+    assert SOUND not in decided.wanted
+    assert list(plan(replace(options, try_held=True))[2].learn) == [SOUND, TOWER]
+
+    site.repo.move(f"taxonomy/{SOUND}", f"taxonomy/{SOUND}s")
+    site.repo.commit("Renamed")
+    assert plan(options)[2].held == {f"{SOUND}s": held[SOUND]}
+    leaf = site.taxonomy / f"{SOUND}s" / "qna.yaml"
+    leaf.write_text(leaf.read_text("utf-8").replace("badger", "marten"), encoding="utf-8")
+    site.repo.commit("Mended")
+    decided = plan(options)[2]
+    assert (list(decided.learn), decided.held) == ([f"{SOUND}s", TOWER], {})
+
+
+def test_a_branch_is_told_of_its_own_leaf_whatever_a_night_held_back(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    site = zero_site(tmp_path_factory.getbasetemp()).copy(tmp_path / "site")
+    site.repo.git("checkout", "-q", "-b", "branch")
+    add_sound(site.taxonomy)
+    site.repo.commit("A leaf about sounds")
+    options = replace(site.options(), base="main")
+    note_held(site, {SOUND: plan(options)[2].wanted[SOUND]})
+    assert list(plan(options)[2].learn) == [SOUND]
+
+
+def note_held(site: Site, held: dict[str, str]) -> None:
+    """Let the last release's manifest tell of leaves that spoil."""
+    [place] = (site.path / "releases").rglob("manifest.json")
+    told = {**json.loads(place.read_bytes()), "held": held}
+    place.write_text(json.dumps(told), encoding="utf-8")
+    assert not violations(told, "manifest")
+
+
 @pytest.mark.slow
 def test_the_rest_of_a_night_is_released(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
@@ -83,3 +133,6 @@ def test_the_rest_of_a_night_is_released(
     told = json.loads((outcome.directory / "culprits.json").read_bytes())
     assert told == {"culprits": [{"leaf": SOUND, "reason": SPOILS}]}
     assert [(wait.leaf, wait.reason) for wait in outcome.plan.waiting] == [(SOUND, SPOILS)]
+    assert list(after.held) == [SOUND]
+    again = plan(site.options())[2]
+    assert (again.action, list(again.held)) == ("nothing", [SOUND])

@@ -133,6 +133,7 @@ def options(args: argparse.Namespace) -> Options:
         base=getattr(args, "base", None),
         head=getattr(args, "head", None),
         search=getattr(args, "search", 0),
+        try_held=getattr(args, "try_held", False),
         target=args.target or TARGET,
         runs=getattr(args, "run", None) or Path("runs"),
         cache=cache(),

@@ -47,6 +47,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="where the model got worse: find by halves, in so many runs more, the leaves that did it, "
         "and release the rest (default: 0)",
     )
+    parser.add_argument(
+        "--try-held", action="store_true",
+        help="try the leaves again that an earlier search held back; an edited one is tried anyway",
+    )  # fmt: skip
 
 
 def run_options(parser: argparse.ArgumentParser) -> None:

@@ -112,6 +112,7 @@ def _manifest(data: Json) -> Manifest:
         allowed=dict(data.get("allowed", {})),
         yanked=dict(data.get("yanked", {})),
         approvers=tuple(data.get("approvers", ())),
+        held=dict(data.get("held", {})),
     )
 
 
@@ -135,6 +136,8 @@ def _wrong(manifest: Manifest) -> str:
     for leaf, entry in manifest.leaves.items():
         if not _is_sha(entry.content_hash) or not _is_sha(entry.data_hash):
             return f"no SHA-256 under leaves, {leaf!r}"
+    if not all(map(_is_sha, manifest.held.values())):
+        return "no SHA-256 under held"
     if not all(_is_sha(entry.content_hash) for entry in manifest.retired):
         return "no SHA-256 under retired"
     for name in ("allowed", "yanked"):
