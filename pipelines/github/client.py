@@ -40,6 +40,10 @@ class NotThere(GraftError):
     """GitHub answers 404: the thing is not there, or this token may not see it."""
 
 
+class Unanswered(GraftError):
+    """Something was to be made, and nobody knows whether it was: it is not sent twice."""
+
+
 class Refused(GraftError):
     """GitHub understands and will not: 4xx. ``status`` tells which."""
 
@@ -154,7 +158,7 @@ class Client:
                 and not _REPEATABLE.search(address)
                 and (reply is None or reply.status >= 500)
             ):
-                raise GraftError(f"{told}: GitHub did not answer as it should; run this again.")
+                raise Unanswered(f"{told}: GitHub did not answer as it should; run this again.")
             if attempt < RETRIES and wait is not None:
                 time.sleep(wait)
         raise GraftError(f"{told}: GitHub does not answer ({RETRIES + 1} times); run this again.")

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipelines.fix import is_fixable
 from pipelines.github.api import Changed, GitHub, Pull
-from pipelines.github.client import Refused
+from pipelines.github.client import Refused, Unanswered
 from pipelines.github.mends import Suggestion, shown_lines, suggest
 
 MOST = 10  # suggestions that stand on a pull request at once
@@ -44,6 +44,10 @@ def offer(github: GitHub, pull: Pull, names: Sequence[str], prefix: str) -> str:
         # A line that GitHub does not take for one of the diff; the comment tells of the rest.
         if error.status != 422:
             raise
+    except Unanswered:
+        # The comment must not wait for it; what is missing is suggested with the next report.
+        standing, _ = _standing(github, pull.number)
+        there = sum(one.key in standing for one in found)
     return _told(there, left + len(found) - there)
 
 

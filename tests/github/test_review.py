@@ -197,6 +197,15 @@ def test_what_github_refuses_is_left_to_fix(ada: Contributor) -> None:
     assert ada.notes() == []
 
 
+def test_an_answer_that_is_lost_costs_the_comment_nothing(ada: Contributor) -> None:
+    ada.push({NEW: untidy(2, 7)})
+    ada.hub.lost += ["pulls/5/reviews"]
+    assert "2 places can be mended by a click" in ada.reported()
+    assert len(ada.notes()) == 2
+    ada.reported()
+    assert len(ada.hub.reviews[5]) == 1
+
+
 def test_the_stand_in_refuses_what_github_refuses(ada: Contributor) -> None:
     head = ada.push({FILE: skill().replace("Word 4", "Sword 4")})
     client = GitHub(open_client()).client

@@ -117,7 +117,12 @@ def _handler(hub: Hub) -> type[Quiet]:
             with hub.lock:
                 hub.asked.append((self.command, self.path))
                 hub.tokens.add(self.headers.get("Authorization", ""))
-                self._send(*self._found(body))
+                found = self._found(body)
+                lost = next((end for end in hub.lost if self.path.endswith(end)), None)
+                if lost is not None:
+                    hub.lost.remove(lost)
+                    found = (502, {}, {"message": "Bad Gateway"})
+                self._send(*found)
 
         do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _do
 

@@ -54,6 +54,9 @@ class Hub:
     dispatched: list[Json] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     fail: list[Failure] = field(default_factory=list)
+    lost: list[str] = field(
+        default_factory=list
+    )  # ends of paths: done once, and the answer is lost
     tokens: set[str] = field(default_factory=set)
     ids: int = 1000
     lock: threading.Lock = field(default_factory=threading.Lock)
