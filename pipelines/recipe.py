@@ -129,7 +129,8 @@ class Train:
     """LoRA (Hu et al., 2106.09685) for one change.
 
     ``interpolation`` is the part of the way from the old weights to the trained ones that is gone
-    (WiSE-FT, Wortsman et al., 2109.01903): a little less than all forgets less.
+    (WiSE-FT, Wortsman et al., 2109.01903): a little less than all forgets less. ``replay``: tokens of
+    earlier leaves for a new one; ``replay_least`` of them in all, however small the change.
     """
 
     rank: int
@@ -148,6 +149,7 @@ class Train:
     train_embeddings: bool
     optimizer: Literal["adamw", "adafactor"] = "adamw"
     schedule: Literal["linear", "cosine"] = "linear"
+    replay_least: int = 0
     warmup: float = 0.02
     clip: float = 1.0
     too_long: Literal["leave_out", "split", "refuse"] = "leave_out"

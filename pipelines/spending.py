@@ -27,6 +27,7 @@ from pipelines.recipe import Recipe, Teacher
 from pipelines.records import Waiting
 from pipelines.speeds import measured, note
 from pipelines.text import estimate_tokens
+from pipelines.train.cost import replayed
 
 SECONDS_A_CALL = 10.0  # of a teacher with a model, before one was measured here
 EXTRACTIVE_CALLS = 300.0  # a second, of the teacher without one
@@ -145,6 +146,15 @@ def _passes(job: Job, corrected: bool) -> float:
     return train.epochs * (1 + beside + (familiar if corrected else 0.0))
 
 
+def _more(job: Job, fresh: Mapping[str, int]) -> float:
+    """Tokens that are replayed beyond those beside each new one, because the change is small."""
+    train, new = job.recipe.train, sum(fresh.values())
+    if job.recipe.mix is not None or not job.plan.panel:
+        return 0.0
+    corrected = sum(fresh.get(path, 0) for path in job.plan.corrected)
+    return train.epochs * (replayed(train, new, corrected) - train.replay * new)
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
     """What training will take: of the rows that exist. ``missing`` leaves have none yet.
@@ -178,7 +188,8 @@ def training(job: Job) -> Training:
         tokens, per_step = recipe.bootstrap.tokens, recipe.bootstrap.tokens_per_step
     else:
         corrected = set(job.plan.corrected)
-        tokens = round(sum(n * _passes(job, path in corrected) for path, n in fresh.items()))
+        each = sum(n * _passes(job, path in corrected) for path, n in fresh.items())
+        tokens = round(each + _more(job, fresh))
         per_step = recipe.train.tokens_per_step
     speed = measured(job.options.cache, train_speed(recipe))
     return Training(

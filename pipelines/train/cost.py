@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.errors import TrainError
-from pipelines.recipe import Recipe
+from pipelines.recipe import Recipe, Train
 
 _PROCESS = 0.7e9  # bytes: Python, torch and transformers themselves
 # In float32, so on a CPU: what its allocator holds of tensors that were freed, as a part of all layers'
@@ -170,3 +170,13 @@ def must_fit(wanted: Memory, available: float, student: str) -> None:
         f"{available / 1e9:.1f} GB are free: lower hardware.micro_tokens, set "
         "hardware.gradient_checkpointing to 1 or hardware.quantize to 4bit, or take a smaller student."
     )
+
+
+def replayed(train: Train, new: float, corrected: float) -> float:
+    """Tokens of earlier leaves that an epoch takes with ``new`` ones, of which so many ``corrected``.
+
+    A small change at the same rate shakes what is known as a large one does; corrections have a lower one.
+    """
+    if not new or not train.replay:
+        return 0.0
+    return max(train.replay * new, train.replay_least / train.epochs * (1 - corrected / new))

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from pipelines.recipe import Recipe
 from pipelines.records import Message
+from pipelines.train.cost import replayed
 from pipelines.train.data import Encoded, encode
 from pipelines.train.order import Conversations
 
@@ -21,9 +22,10 @@ _AT_ONCE = 128  # rows encoded before it is asked whether they are enough
 def shares(
     old: Conversations, tokens: Mapping[str, int], corrected: Collection[str], recipe: Recipe
 ) -> dict[str, float]:
-    """Tokens to replay of each earlier leaf: as many of every one, more of one that is corrected."""
+    """Tokens to replay of each earlier leaf in an epoch: alike, more of one that is corrected."""
     names = [name for name in sorted(old) if old[name]]
-    each = recipe.train.replay * sum(tokens.values()) / max(1, len(names))
+    right = sum(tokens[h] for h in corrected if h in tokens)
+    each = replayed(recipe.train, sum(tokens.values()), right) / max(1, len(names))
     own = {h: recipe.train.familiar * tokens[h] for h in corrected if h in tokens}
     return {name: own.get(name, each) for name in names}
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from pipelines.train.replay import replay
+from pipelines.train.replay import replay, shares
 from tests.train.support import TOKENS, recipe, rows, talk
 
 
@@ -49,3 +50,16 @@ def test_the_draw_follows_from_seed_and_epoch() -> None:
 
     assert drawn(0) == drawn(0)
     assert drawn(0) != drawn(1)
+
+
+def test_a_small_change_is_replayed_as_much_as_the_recipe_asks_for_at_least() -> None:
+    old = {"a": rows("river", 40), "b": rows("delta", 40)}
+    found = recipe()
+    found = replace(found, train=replace(found.train, replay=2.0, replay_least=900, epochs=3))
+    assert shares(old, {"new": 100}, [], found) == {"a": 150.0, "b": 150.0}
+    assert shares(old, {"new": 400}, [], found) == {"a": 400.0, "b": 400.0}
+    # What corrects trains at a lower rate, and has its own leaf beside it.
+    half = shares(old, {"new": 50, "a": 50}, ["a"], found)
+    assert half == {"a": 50 * found.train.familiar, "b": 100.0}
+    none = replace(found, train=replace(found.train, replay=0.0))
+    assert shares(old, {"new": 100}, [], none) == {"a": 0.0, "b": 0.0}
