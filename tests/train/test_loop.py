@@ -18,7 +18,7 @@ from pipelines.errors import TrainError
 from pipelines.train.checkpoint import Progress
 from pipelines.train.data import Encoded, batch, encode, micro_batches
 from pipelines.train.data import steps as in_steps
-from pipelines.train.loop import Course, train
+from pipelines.train.loop import Course, _check_course, train
 from pipelines.train.optimizers import scratch_optimizers
 from pipelines.train.supervised import Supervised
 from pipelines.train.world import ALONE
@@ -213,6 +213,14 @@ def test_a_training_that_diverges_is_stopped() -> None:
         TrainError, match=r"diverges: the mean loss was [\d.]+ .* Lower the recipe's"
     ):
         trained(student, optimizers=[uphill], tokens=60_000)
+
+
+def test_what_is_known_well_may_go_up_and_down() -> None:
+    """A chain's replay begins with a loss near nothing, of which small steps see now more, now less."""
+    low, high = ([float(n), loss, 1.0, 1.0] for n, loss in ((1, 0.09), (2, 0.4)))
+    _check_course(Progress(80, 80, [low] * 20 + [high] * 60))
+    with pytest.raises(TrainError, match="diverges"):
+        _check_course(Progress(80, 80, [low] * 20 + [[2.0, 0.7, 1.0, 1.0]] * 60))
 
 
 def test_sigterm_ends_after_the_step_and_the_handler_of_before_is_back() -> None:
