@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pipelines.records import Waiting
 
 SPOILS = "with it the model got worse, and without it not"
+# Where another gate than the verdict was shut; what that said follows.
+OTHERWISE = "the release was refused with it or with others"
 # What a later run says of such a leaf, as long as it stands unchanged.
 HELD = "an earlier run got worse with it; change it, or try it again with graft run --try-held"
 UNTOLD = (

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from pipelines.artifacts import digest, tree_digests
+from pipelines.artifacts import digest, tree_digests, write_atomic
 from pipelines.generate.released import Released
 from pipelines.recipe import Recipe
 from pipelines.records import BaseModel, ChangeSet, ExamSplit, Leaf, LeafData, Manifest, Plan
@@ -134,3 +135,11 @@ class Job:
     def adapter_of(self, tag: str | None) -> Path | None:
         """The adapter of a release; None for a bare base."""
         return adapter_folder(self.now.target, tag)
+
+
+def day_of(directory: Path, today: date) -> date:
+    """The day that dates the release of a run: the one on which the run began, however long it takes."""
+    place = directory / "day"
+    if not place.is_file():
+        write_atomic(place, f"{today.isoformat()}\n".encode())
+    return date.fromisoformat(place.read_text(encoding="utf-8").strip())

@@ -10,16 +10,22 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from pipelines.errors import RecipeError
-from pipelines.typed import build
+from pipelines.typed import NoDoubles, build
 from pipelines.urls import wrong_url
 
 EMBEDDED = Path(__file__).parent / "recipes"
+SHAPE = ("vocabulary", "hidden", "layers", "heads", "feed_forward")  # of a student made here
+POSITIVE = (
+    "threads", "student.positions", "generate.chunk_words", "train.rank", "train.alpha",
+    "train.tokens_per_step", "evaluate.new_tokens", "hardware.processes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +317,7 @@ def load_recipe(name: str) -> Recipe:
     embedded = EMBEDDED / f"{name}.yaml"
     path = embedded if embedded.is_file() else Path(name)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), NoDoubles)
     except FileNotFoundError:
         known = ", ".join(sorted(found.stem for found in EMBEDDED.glob("*.yaml")))
         raise RecipeError(f"No recipe {name}: give a file, or one of {known}.") from None
@@ -351,13 +357,7 @@ def _wrong_teacher(asked: Teacher) -> str:
 def _wrong_student(recipe: Recipe) -> str:
     """What is wrong with the student, or with how it is trained and served; "" for nothing."""
     student, train = recipe.student, recipe.train
-    shape = [
-        student.vocabulary,
-        student.hidden,
-        student.layers,
-        student.heads,
-        student.feed_forward,
-    ]
+    shape = [getattr(student, key) for key in SHAPE]
     if student.made_here and (not all(shape) or recipe.bootstrap is None):
         return (
             "student.revision is empty, so the student is made here: give its vocabulary, hidden, "
@@ -376,8 +376,11 @@ def _wrong_student(recipe: Recipe) -> str:
         )
     if recipe.hardware.parallel == "fsdp" and train.train_embeddings:
         return "train.train_embeddings cannot be true where hardware.parallel is fsdp."
-    if recipe.hardware.processes < 1:
-        return "hardware.processes must be at least 1."
+    if student.made_here and student.hidden % (2 * student.heads):
+        return "student.hidden must be a multiple of twice student.heads."
+    for key in POSITIVE:
+        if attrgetter(key)(recipe) <= 0:
+            return f"{key} must be more than 0."
     if recipe.hardware.quantize == "4bit" and student.made_here:
         return "hardware.quantize is for a student of the Hub; one made here is small."
     return ""

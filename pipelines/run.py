@@ -12,7 +12,6 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -30,9 +29,9 @@ from pipelines.artifacts import (
 )
 from pipelines.backends import open_backend
 from pipelines.bundle import assemble, published, report_input
-from pipelines.culprits import SPOILS, search
+from pipelines.culprits import OTHERWISE, SPOILS, search
 from pipelines.documents import Library, documents
-from pipelines.evaluate import Judge, evaluate, read_evaluation
+from pipelines.evaluate import Judge, evaluate, not_worse, read_evaluation
 from pipelines.evaluate.leaks import Seen
 from pipelines.evaluate.remembered import Remembered
 from pipelines.evaluate.suites import compare, version
@@ -43,7 +42,7 @@ from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.generate.released import drop_vetoed
-from pipelines.job import Job, Say
+from pipelines.job import Job, Say, day_of
 from pipelines.prepare import at_base, decide, hold, make_job, plan, rebuild
 from pipelines.recipe import Recipe
 from pipelines.records import (
@@ -59,15 +58,11 @@ from pipelines.records import (
 from pipelines.release.manifest import MANIFEST, read_manifest
 from pipelines.release.targets.checks import refuse_rolled_back
 from pipelines.report import write_report
-from pipelines.situation import (
-    Options,
-    Situation,
-)
+from pipelines.situation import Options, Situation
 from pipelines.spending import watched
 from pipelines.students import adapter_files, student
 from pipelines.training import train
 
-TRAIN_VERSION = 2
 EVALUATE_VERSION = 3
 REPORT_VERSION = 4
 RELEASE_VERSION = 3
@@ -79,15 +74,19 @@ Data = Mapping[str, LeafData]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. ``accepted`` is False only where the verdict, or an edit that did not take,
-    forbids a release; ``stale`` is then the older content that a rebuild must not have seen."""
+    """How a run ended. ``against``: what forbids a release, if anything; ``stale`` is then the older
+    content that a rebuild must not have seen, where an edit did not take."""
 
     plan: Plan
     directory: Path | None
     release: str | None
     evaluation: Evaluation | None
-    accepted: bool
+    against: str = ""
     stale: frozenset[str] = frozenset()
+
+    @property
+    def accepted(self) -> bool:
+        return not self.against
 
 
 def run(options: Options, say: Say) -> Outcome:
@@ -120,33 +119,45 @@ def _follow(options: Options, now: Situation, recipe: Recipe, decided: Plan, say
         say("run: an edit did not take; it is learnt anew from weights that never saw it otherwise")
         decided = rebuild(now, recipe, decided, outcome.stale)
         outcome = _do(options, now, recipe, decided, say)
-    if not outcome.accepted and options.search and now.past and len(decided.learn) > 1:
-        return _without_culprits(options, now, recipe, decided, say)
+    if not outcome.accepted and options.search and now.past and decided.learn:
+        return _without_culprits(options, now, recipe, outcome, say)
     return outcome
 
 
 def _without_culprits(
-    options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say
+    options: Options, now: Situation, recipe: Recipe, worse: Outcome, say: Say
 ) -> Outcome:
     """Find by halves what made the model worse, and release the rest; a trial that was fine is not done
-    twice, since the same leaves are the same run."""
+    twice, since the same leaves are the same run. Where no rest is left, the night stays refused."""
+    decided, refusals = worse.plan, [worse.evaluation]
 
     def fine(some: Sequence[str]) -> bool:
-        others = tuple(
-            Waiting(leaf, "not in this trial") for leaf in decided.learn if leaf not in some
-        )
+        others = [leaf for leaf in decided.learn if leaf not in some]
         say(f"search: {len(some)} of {len(decided.learn)} leaves")
-        trial = hold(options, now, recipe, decided, others)
-        return _do(replace(options, until="report"), now, recipe, trial, say).accepted
+        waits = tuple(Waiting(leaf, "not in this trial") for leaf in others)
+        trial = hold(options, now, recipe, decided, waits)
+        tried = _do(replace(options, until="report"), now, recipe, trial, say)
+        if not tried.accepted:
+            refusals.append(tried.evaluation)
+        return tried.accepted
 
     held = search(decided.learn, fine, options.search)
+    if any(evaluation and not_worse(evaluation) for evaluation in refusals):
+        # No fault of the model's, so it may be gone tomorrow with the same leaves: not to be remembered.
+        held = tuple(replace(wait, reason=f"{OTHERWISE}: {worse.against}") for wait in held)
     spoil = {wait.leaf: decided.wanted[wait.leaf] for wait in held if wait.reason == SPOILS}
     rest = replace(hold(options, now, recipe, decided, held), held={**decided.held, **spoil})
-    outcome = _do(options, now, recipe, rest, say)
-    if outcome.directory is not None:
-        told = [{"leaf": wait.leaf, "reason": wait.reason} for wait in held]
-        write_atomic(outcome.directory / "culprits.json", pretty_json({"culprits": told}))
-    return outcome
+    if rest.action == "nothing":
+        _say_plan(rest, say)
+        rest = (
+            decided  # refused again, from what is finished, so that this is the run that is told of
+        )
+    directory = make_job(options, now, recipe, rest, say).directory
+    directory.mkdir(parents=True, exist_ok=True)
+    told = [{"leaf": wait.leaf, "reason": wait.reason} for wait in held]
+    # Before the release, after which nobody would search again if this were killed.
+    write_atomic(directory / "culprits.json", pretty_json({"culprits": told}))
+    return _do(options, now, recipe, rest, say)
 
 
 def _do(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say) -> Outcome:
@@ -157,7 +168,7 @@ def _do(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Sa
     if made is not None and decided.previous is not None:
         published(now, decided.previous, made, say)  # which a kill may have left out
     evaluation = read_evaluation(made / "evaluation")[0] if made else None
-    return Outcome(decided, made, decided.previous, evaluation, True)
+    return Outcome(decided, made, decided.previous, evaluation)
 
 
 def _say_plan(decided: Plan, say: Say) -> None:
@@ -189,7 +200,7 @@ def _carry_out(
         directory.mkdir(parents=True, exist_ok=True)
     with lock(directory / ".lock", f"the run {directory}"):
         started = time.monotonic()
-        job = replace(job, options=replace(options, today=_day(directory, options.today)))
+        job = replace(job, options=replace(options, today=day_of(directory, options.today)))
         write_atomic(directory / "plan.json", pretty_json(decided))
         write_atomic(directory / "recipe.json", pretty_json(recipe))
         taught = {path: job.leaves[path] for path in decided.learn}
@@ -197,25 +208,17 @@ def _carry_out(
         write_atomic(options.runs / "latest", f"{directory.name}\n".encode())
         data = _generate(job)
         if options.until == "generate":
-            return Outcome(decided, directory, None, None, True)
+            return Outcome(decided, directory, None, None)
         new, old = _rows(job, data)
         train(job, data, new, old)
         if options.until == "train":
-            return Outcome(decided, directory, None, None, True)
+            return Outcome(decided, directory, None, None)
         evaluation = _evaluate(job, data, new, old)
         if options.until != "evaluate":
             _report(job, evaluation, new, time.monotonic() - started)
         if options.until is not None:
-            return Outcome(decided, directory, None, evaluation, not refused(job, evaluation))
+            return Outcome(decided, directory, None, evaluation, refused(job, evaluation))
         return _release(job, evaluation, data)
-
-
-def _day(directory: Path, today: date) -> date:
-    """The day that dates the release of a run: the one on which the run began, however long it takes."""
-    place = directory / "day"
-    if not place.is_file():
-        write_atomic(place, f"{today.isoformat()}\n".encode())
-    return date.fromisoformat(place.read_text(encoding="utf-8").strip())
 
 
 def _generate(job: Job) -> Data:
@@ -365,7 +368,7 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
     if against:
         job.say(f"release: none: {against}")
         old = stale(job, evaluation)
-        return Outcome(job.plan, job.directory, None, evaluation, False, old)
+        return Outcome(job.plan, job.directory, None, evaluation, against, old)
     place = job.directory / "release"
     inputs = {
         "evaluation": output_digest(job.directory / "evaluation"),
@@ -391,4 +394,4 @@ def _release(job: Job, evaluation: Evaluation, data: Data) -> Outcome:
     tag = target.publish(place, manifest)
     job.say(f"release: {tag} in {job.options.target}")
     published(job.now, tag, job.directory, job.say)
-    return Outcome(job.plan, job.directory, tag, evaluation, True)
+    return Outcome(job.plan, job.directory, tag, evaluation)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import run as flow
-from pipelines.culprits import HELD, SPOILS, UNTOLD, search
+from pipelines.culprits import HELD, OTHERWISE, SPOILS, UNTOLD, search
 from pipelines.job import Job
 from pipelines.prepare import plan
 from pipelines.records import Evaluation
@@ -60,10 +60,7 @@ def test_what_spoiled_a_model_stays_out_until_it_is_edited(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Told by the last release's manifest, so that a night on a fresh machine searches no second time."""
-    site = zero_site(tmp_path_factory.getbasetemp()).copy(tmp_path / "site")
-    add_tower(site.taxonomy)
-    add_sound(site.taxonomy)
-    site.repo.commit("A leaf about a tower, one about sounds")
+    site = two_more(tmp_path, tmp_path_factory.getbasetemp())
     options = site.options()
     held = {SOUND: plan(options)[2].wanted[SOUND]}
     note_held(site, held)
@@ -104,21 +101,48 @@ def note_held(site: Site, held: dict[str, str]) -> None:
     assert not violations(told, "manifest")
 
 
+def two_more(tmp_path: Path, scratch: Path) -> Site:
+    site = zero_site(scratch).copy(tmp_path / "site")
+    add_tower(site.taxonomy)
+    add_sound(site.taxonomy)
+    site.repo.commit("A leaf about a tower, one about sounds")
+    return site
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("worse", "reason"), [(True, SPOILS), (False, f"{OTHERWISE}: so it is")])
+def test_a_night_of_which_nothing_is_left_is_refused_and_tells_which_leaves(
+    worse: bool,
+    reason: str,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not "nothing to do": the workflow would tell nobody. A model that was not worse is not called so."""
+    site = two_more(tmp_path, tmp_path_factory.getbasetemp())
+    monkeypatch.setattr(flow, "refused", lambda job, evaluation: "so it is")
+    monkeypatch.setattr(flow, "not_worse", lambda evaluation: not worse)
+    outcome = flow.run(replace(site.options(), search=4), site.said.append)
+    assert (outcome.accepted, outcome.release) == (False, None)
+    assert outcome.directory is not None
+    assert (site.path / "runs" / "latest").read_text("utf-8").strip() == outcome.directory.name
+    told = json.loads((outcome.directory / "culprits.json").read_bytes())
+    assert told == {"culprits": [{"leaf": leaf, "reason": reason} for leaf in (SOUND, TOWER)]}
+
+
 @pytest.mark.slow
 def test_the_rest_of_a_night_is_released(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All real but the gate's word, which a model this small could not be made to give reliably."""
-    site = zero_site(tmp_path_factory.getbasetemp()).copy(tmp_path / "site")
-    add_tower(site.taxonomy)
-    add_sound(site.taxonomy)
-    site.repo.commit("A leaf about a tower, one about sounds")
+    site = two_more(tmp_path, tmp_path_factory.getbasetemp())
     real = flow.refused
 
     def gate(job: Job, evaluation: Evaluation) -> str:
         return "it got worse" if SOUND in job.plan.learn else real(job, evaluation)
 
     monkeypatch.setattr(flow, "refused", gate)
+    monkeypatch.setattr(flow, "not_worse", lambda evaluation: False)
     before = site.head()
     outcome = flow.run(site.options(), site.said.append)
     assert not outcome.accepted

@@ -68,6 +68,10 @@ def test_a_recipe_is_read_by_path_and_a_whole_number_may_stand_for_a_float(tmp_p
         ("teacher.backend", "oracle", "it may be extractive"),
         ("teacher.backend", ["extractive"], "it may be extractive"),
         ("release.accept", "always", "it may be pass, not_worse"),
+        ("threads", 0, "threads must be more than 0"),
+        ("generate.chunk_words", 0, "generate.chunk_words must be more than 0"),
+        ("train.rank", 0, "train.rank must be more than 0"),
+        ("student.heads", 3, "student.hidden must be a multiple"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, key: str, value: object, told: str) -> None:
@@ -87,6 +91,13 @@ def test_a_file_that_is_no_recipe_is_one_sentence(tmp_path: Path, content: bytes
         load_recipe(str(path))
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_that_stands_twice_is_refused_and_its_line_told(tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text(f"{FAST.read_text('utf-8')}threads: 3\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"the key threads stands twice.* line \d+"):
+        load_recipe(str(path))
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:

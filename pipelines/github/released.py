@@ -143,7 +143,7 @@ def _comment(night: Night, about: _Told, how: str) -> str:
         which = f" {markdown_code(night.release)}" if night.release else ""
         lines += [
             *([""] if lines else []),
-            f"**{markdown_code(leaf)} was left out of the release{which}**: with it the model got worse. "
+            f"**{markdown_code(leaf)} was left out of the release{which}.** "
             f"What was seen, and what to look for, is in #{issue}.",
         ]
     return "\n".join(lines) + "\n"
@@ -152,8 +152,7 @@ def _comment(night: Night, about: _Told, how: str) -> str:
 def _issue(leaf: str, reason: str, pulls: Sequence[Pull]) -> str:
     came = ", ".join(f"#{pull.number}" for pull in pulls) or "no pull request that is known"
     return (
-        f"The nightly left out {markdown_code(leaf)}, since with it the model got worse; everything else "
-        f"was released.\n\n- What was seen: {markdown_inline(reason, 500)}\n- It came with {came}.\n\n"
-        "The leaf stays in the tree, and each night tries it again until it is mended or reverted. Look for "
-        "answers that contradict other leaves, or that are wrong.\n"
+        f"The nightly left out {markdown_code(leaf)}.\n\n- What was seen: {markdown_inline(reason, 500)}\n"
+        f"- It came with {came}.\n\nThe leaf stays in the tree until it is mended or reverted. Look for "
+        "answers that contradict other leaves, or that are wrong. `graft run --try-held` tries it as it is.\n"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 
 from pipelines.artifacts import digest, lock, sha256, tree_digests
 from pipelines.errors import GraftError, ReleaseError
-from pipelines.release.targets import Target, open_target
+from pipelines.release.targets import Target, folder, open_target
 from pipelines.release.verify import unsafe_files, verify
 from tests.release.builders import build, rows, write
 
@@ -62,6 +63,29 @@ def test_a_file_that_is_found_wrong_while_it_is_copied_leaves_nothing(
     assert target.publish(tmp_path / "first", record) == "v2026.01.01"
     assert verify(target, "v2026.01.01") == []
     assert not (tmp_path / "target" / ".publishing").exists()
+
+
+def test_releases_without_their_head_are_no_target_for_a_release_zero(
+    tmp_path: Path, target: Target
+) -> None:
+    """A copy that was cut short would else be trained anew from nothing, and users be given that."""
+    publish_first(tmp_path, target)
+    (tmp_path / "target" / "HEAD").unlink()
+    with pytest.raises(
+        ReleaseError, match=r"HEAD is missing, and releases are there; write the tag"
+    ):
+        target.head()
+
+
+def test_a_disk_that_names_no_file_is_told_without_one(
+    tmp_path: Path, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(folder, "write_atomic", full)
+    with pytest.raises(ReleaseError, match=r"written: No space left on device; mend that"):
+        target.put_blob(b"rows")
 
 
 def test_an_unchanged_leaf_is_linked_from_the_release_before(

@@ -71,6 +71,10 @@ class FolderTarget:
         try:
             tag = path.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
+            if any((self.root / "refs").glob("v*")):
+                raise ReleaseError(
+                    f"{path} is missing, and releases are there; write the tag there that users shall have."
+                ) from None
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise ReleaseError(f"{path} cannot be read: {error}.") from error
@@ -293,9 +297,10 @@ class FolderTarget:
             cause = error if isinstance(error, OSError) else error.__cause__
             if isinstance(error, ReleaseError) or not isinstance(cause, OSError):
                 raise
+            where = f" ({cause.filename})" if cause.filename else ""
             raise ReleaseError(
-                f"The release target {self.root} cannot be written: {cause.strerror or cause} "
-                f"({cause.filename}); mend that, or name another target."
+                f"The release target {self.root} cannot be written: {cause.strerror or cause}{where}; "
+                "mend that, or name another target."
             ) from error
 
 
