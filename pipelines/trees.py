@@ -11,6 +11,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+from pipelines.errors import GraftError
 from pipelines.records import Tree
 
 # An entry of a folder: its mode as Git writes it, and its object's id.
@@ -19,6 +20,9 @@ _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 FOLDER, SUBMODULE = b"40000", b"160000"
 # How many folders of one tree are remembered; forgotten all at once, for memory's sake.
 _REMEMBERED = 4096
+
+# Entries that a commit may have. Folders are shared: a few kilobytes of Git objects can be 10^10 files.
+MOST = 1_000_000
 
 # Where a file of an ``Overlay`` is read: a blob's id, the disk, or nowhere.
 DISK = "disk"
@@ -101,8 +105,10 @@ class CommitTree:
 
     def _walk(self, folder: str) -> Iterator[str]:
         waiting = [folder]
+        seen = 0
         while waiting:
             here = waiting.pop()
+            seen = _counted(seen, self.listing(here))
             for name, entry in self.listing(here).items():
                 path = f"{here}/{name}" if here else name
                 if is_utf8(name) and is_folder(entry):
@@ -167,9 +173,11 @@ def changed_files(base: CommitTree, head: CommitTree, under: Iterable[str] = (""
     """Paths of the regular files in the folders ``under`` that the trees do not share, sorted."""
     found = []
     waiting = list(under)
+    seen = 0
     while waiting:
         here = waiting.pop()
         old, new = base.listing(here), head.listing(here)
+        seen = _counted(seen, new)
         for name in {name for name, _ in old.items() ^ new.items()}:
             path = f"{here}/{name}" if here else name
             before, after = old.get(name), new.get(name)
@@ -184,8 +192,10 @@ def changed_names(base: CommitTree, head: CommitTree) -> list[str]:
     """Paths at which ``head`` has another file, link or submodule than ``base``, sorted."""
     found = []
     waiting = [""]
+    seen = 0
     while waiting:
         here = waiting.pop()
+        seen = _counted(seen, head.listing(here))
         for name, entry in head.listing(here).items() - base.listing(here).items():
             path = f"{here}/{name}" if here else name
             if is_folder(entry):
@@ -193,6 +203,16 @@ def changed_names(base: CommitTree, head: CommitTree) -> list[str]:
             else:
                 found.append(path)
     return sorted(found)
+
+
+def _counted(seen: int, folder: Mapping[str, Entry]) -> int:
+    """One folder more, itself and its entries; ``GraftError`` where there are too many to be a taxonomy's."""
+    seen += 1 + len(folder)
+    if seen > MOST:
+        raise GraftError(
+            f"The commit has more than {MOST:,} files and folders; none of it is read."
+        )
+    return seen
 
 
 def _entries(raw: bytes) -> dict[str, Entry]:

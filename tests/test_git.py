@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import trees
 from pipelines.errors import GraftError
 from pipelines.git import open_repository
 from tests.support.repositories import Repo
@@ -149,6 +150,29 @@ def test_a_clone_without_its_files_is_one_sentence(repo: Repo, tmp_path: Path) -
     repo.git("clone", "--quiet", "--bare", "--filter=blob:none", repo.path.as_uri(), clone)
     with pytest.raises(GraftError, match="lacks an object"):
         open_repository(tmp_path / "clone.git").tree(sha, "").read("a")
+
+
+def test_a_tree_that_is_a_few_objects_and_very_many_files_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten folders that are one and the same, in ten that are; with ten levels it would be 10^10 files."""
+    monkeypatch.setattr(trees, "MOST", 5_000)
+    objects = {
+        b"0" * 20: b"",
+        b"1" * 20: b"".join(b"100644 f%d\0" % k + b"b" * 20 for k in range(10)),
+    }
+    for level in b"2345":
+        below = bytes([level - 1]) * 20
+        objects[bytes([level]) * 20] = b"".join(b"40000 d%d\0" % k + below for k in range(10))
+    bomb = trees.CommitTree(objects.__getitem__, b"5" * 20)
+    nothing = trees.CommitTree(objects.__getitem__, b"0" * 20)
+    for look in (
+        lambda: list(bomb.files()),
+        lambda: trees.changed_names(nothing, bomb),
+        lambda: trees.changed_files(nothing, bomb),
+    ):
+        with pytest.raises(GraftError, match="more than 5,000 files and folders"):
+            look()
 
 
 def test_contributors(repo: Repo) -> None:

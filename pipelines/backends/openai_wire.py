@@ -22,6 +22,9 @@ QUIRKS: dict[str, tuple[str, ...]] = {
     "seed": ("seed",),
     "max_tokens": ("max_completion_tokens",),
 }
+MOST_TOKENS = (
+    2**31
+)  # of one answer; a larger count is no count, and the call store could not hold it
 _OURS = frozenset({"n", "stream", "model", "messages", "prompt"})  # one call is one whole answer
 
 
@@ -101,7 +104,7 @@ def read_answer(body: bytes, completions: Completions) -> Given:
 
 def _count(usage: Mapping[str, Any], name: str) -> int:
     value = usage.get(name)
-    return value if type(value) is int and value >= 0 else 0
+    return value if type(value) is int and 0 <= value < MOST_TOKENS else 0
 
 
 def _storable(text: str) -> str:

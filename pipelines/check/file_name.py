@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 
 from pipelines.check.about import About
@@ -11,12 +12,18 @@ from pipelines.check.subject import TreeRule, TreeSubject
 from pipelines.findings import Finding
 from pipelines.leaf_files import ATTRIBUTION_FILE, LEAF_FILE
 
+# What a terminal or a workflow's log would obey, and no name needs.
+_ORDERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 
 def check(tree: TreeSubject, policy: Policy) -> Iterator[Finding]:
     """Yield misnamed leaf files, folders that bear the name, and folders with attribution alone."""
     told = set(tree.leaves)
     for path in tree.files:
         folder, name = posixpath.split(path)
+        if _ORDERS.search(path):
+            message = "The path holds a control character or a line break."
+            yield Finding("file-name", "error", path, 1, 1, message, "Rename it.")
         if posixpath.basename(folder) == LEAF_FILE:
             if folder not in told:
                 message = f"{LEAF_FILE} is a folder here; it must be a file."

@@ -34,7 +34,7 @@ from pipelines.cli import (
     store,
     trace,
 )
-from pipelines.cli.common import add_parser
+from pipelines.cli.common import add_parser, printable
 from pipelines.errors import EXIT_BUG, EXIT_OK, EXIT_RESUMABLE, EXIT_USAGE, GraftError
 
 
@@ -85,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command(args)
     except GraftError as error:
-        print(f"graft: {error}", file=sys.stderr)
+        # It may quote a manifest, a file's name, an endpoint: whatever others wrote.
+        print(f"graft: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("graft: stopped; run the same command again to go on from here.", file=sys.stderr)

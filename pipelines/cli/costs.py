@@ -99,6 +99,9 @@ def _print_json(job: Job, costs: Json) -> None:
 
 def columns(table: Sequence[Sequence[str]]) -> str:
     """The first column to the left, numbers to the right."""
+    from pipelines.check.render import visible
+
+    table = [[visible(cell) for cell in row] for row in table]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = []
     for first, *others in table:

@@ -183,6 +183,27 @@ def _released(args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _resumable_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--run-id",
+        type=int,
+        required=True,
+        metavar="N",
+        help="the run of the workflow whose artifact is wanted",
+    )
+
+
+def _resumable(args: argparse.Namespace) -> int:
+    from pipelines.github.resumable import check_resumable
+
+    this = os.environ.get("GITHUB_RUN_ID", "")
+    if not this.isdecimal():
+        raise UsageError("GITHUB_RUN_ID must be the number of this run.")
+    check_resumable(github(), args.run_id, int(this))
+    print(f"{args.run_id} is a run of this workflow on this branch.")
+    return EXIT_OK
+
+
 def _prefix(args: argparse.Namespace) -> str:
     """The taxonomy's folder in the repository, in whose root this runs."""
     return prefix(taxonomy(args))
@@ -207,5 +228,10 @@ ACTIONS: dict[str, Action] = {
         "tag and tell a release: on GitHub, and to the pull requests that it took or left out",
         _released,
         _released_arguments,
+    ),
+    "resumable": (
+        "say whether what another run left may be gone on from: one of this workflow on this branch",
+        _resumable,
+        _resumable_arguments,
     ),
 }

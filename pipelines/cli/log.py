@@ -102,7 +102,8 @@ def _lines(one: Json) -> Iterator[str]:
     """A release for people: what it is, what it brought, how it did."""
     origin = one["continues"] or "nothing"
     head = "  (what users have)" if one["head"] else ""
-    yield (f"{one['release']}  {one['leaves']} leaves  {one['verdict']}  continues {origin}{head}")
+    verdict = printable(str(one["verdict"]))
+    yield f"{one['release']}  {one['leaves']} leaves  {verdict}  continues {origin}{head}"
     for reason in one["yanked"]:
         yield f"  YANKED: {printable(reason)}"
     for kind in CHANGES:

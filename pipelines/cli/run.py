@@ -123,9 +123,11 @@ def stop_cleanly() -> None:
 
 
 def print_verdict(evaluation: Evaluation) -> None:
+    from pipelines.check.render import visible
+
     print(f"verdict: {evaluation.verdict}")
     for reason in evaluation.reasons:
-        print(f"  {reason}")
+        print(f"  {visible(reason)}")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -149,12 +151,15 @@ def print_recipe(recipe: Recipe) -> None:
 
 
 def print_plan(decided: Plan) -> None:
-    print(f"{decided.action}: {decided.reason}")
-    print(f"compares with: {decided.previous or 'nothing'}")
-    print(f"continues:     {decided.continues or 'nothing'}")
+    from pipelines.check.render import visible
+
+    lines = [
+        f"{decided.action}: {decided.reason}",
+        f"compares with: {decided.previous or 'nothing'}",
+        f"continues:     {decided.continues or 'nothing'}",
+    ]
     for leaf in decided.learn:
-        print(f"  learn {leaf}{' (corrected)' if leaf in decided.corrected else ''}")
-    for gone in decided.retired:
-        print(f"  drop  {gone.leaf} ({gone.reason})")
-    for wait in decided.waiting:
-        print(f"  wait  {wait.leaf}: {wait.reason}")
+        lines.append(f"  learn {leaf}{' (corrected)' if leaf in decided.corrected else ''}")
+    lines += [f"  drop  {gone.leaf} ({gone.reason})" for gone in decided.retired]
+    lines += [f"  wait  {wait.leaf}: {wait.reason}" for wait in decided.waiting]
+    print("\n".join(map(visible, lines)))

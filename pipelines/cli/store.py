@@ -64,6 +64,7 @@ def _store() -> Path:
 
 def _stats(args: argparse.Namespace) -> int:
     from pipelines.artifacts import pretty_json
+    from pipelines.check.render import visible
     from pipelines.generate.upkeep import stats
 
     path = _store()
@@ -77,7 +78,8 @@ def _stats(args: argparse.Namespace) -> int:
     for share in found.shares:
         tokens = f"{share.prompt_tokens} + {share.completion_tokens} tokens"
         model = f"{share.model} {share.revision}".strip() or "unknown model"
-        print(f"  {model}  {share.task or 'unknown task'}  {share.answers} answers  {tokens}")
+        task = share.task or "unknown task"
+        print(visible(f"  {model}  {task}  {share.answers} answers  {tokens}"))
     return EXIT_OK
 
 

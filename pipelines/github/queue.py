@@ -6,10 +6,12 @@ same order. What a row shows is what it was ranked by, so that a reviewer can di
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipelines.errors import GraftError
 from pipelines.github import sticky
 from pipelines.github.api import GitHub, Pull
 from pipelines.github.areas import cosine, vectors
@@ -120,7 +122,10 @@ def _waiting(github: GitHub, pull: Pull, now: datetime) -> Waiting:
     facts = report.facts if report and report.facts.get("head") == pull.head else {}
     asked, known = _number(facts.get("asked")), _number(facts.get("known"))
     days = (now - datetime.fromisoformat(pull.created.replace("Z", "+00:00"))).total_seconds()
-    paths = " ".join(github.pull_files(pull.number)).replace("/", " ").replace("_", " ")
+    paths = ""
+    # GitHub gives up on some diffs: whose one it is stands in the queue by its title alone.
+    with contextlib.suppress(GraftError):
+        paths = " ".join(github.pull_files(pull.number)).replace("/", " ").replace("_", " ")
     return Waiting(
         number=pull.number,
         title=pull.title,

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipelines.errors import GraftError
 from pipelines.github import sticky
 from pipelines.github.api import GitHub, Pull
 from pipelines.leaf_files import ROOTS
@@ -180,5 +181,16 @@ def _say(github: GitHub, pull: Pull, decision: Decision) -> None:
 
 
 def sweep(github: GitHub, prefix: str, now: datetime | None = None) -> list[str]:
-    """All open pull requests, as once a day: what waits for its author too long is marked."""
-    return [triage(github, pull, prefix, now) for pull in github.pulls(state="open")]
+    """All open pull requests, as once a day: what waits for its author too long is marked.
+
+    One that cannot be read, as where GitHub gives up on its diff, must not keep the others waiting.
+    """
+    said, failed = [], []
+    for pull in github.pulls(state="open"):
+        try:
+            said.append(triage(github, pull, prefix, now))
+        except GraftError as error:
+            failed.append(f"#{pull.number} is left as it is: {error}")
+    if failed and not said:
+        raise GraftError(failed[0])
+    return said + failed

@@ -32,6 +32,7 @@ from pipelines.release.targets import Target
 MANIFEST = "manifest.json"
 TAG = re.compile(r"v(\d{4})\.(\d{2})\.(\d{2})(?:\.([1-9]\d*))?", re.ASCII)
 SHA256 = re.compile(r"[0-9a-f]{64}")
+SIDES = ("base", "previous", "candidate")
 
 
 def tag_order(tag: str) -> tuple[int, ...]:
@@ -136,6 +137,8 @@ def _wrong(manifest: Manifest) -> str:
     for leaf, entry in manifest.leaves.items():
         if not _is_sha(entry.content_hash) or not _is_sha(entry.data_hash):
             return f"no SHA-256 under leaves, {leaf!r}"
+    if not _is_evaluation(manifest.evaluation):
+        return "no evaluation under evaluation"
     if not all(map(_is_sha, manifest.held.values())):
         return "no SHA-256 under held"
     if not all(_is_sha(entry.content_hash) for entry in manifest.retired):
@@ -158,6 +161,18 @@ def _begins_with_a_date(text: object) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_evaluation(data: object) -> bool:
+    """Whether its pooled scores are numbers, where there are any: they are told of each release."""
+    if not isinstance(data, dict):
+        return False
+    pools = [pooled for pooled in (data.get("changed"), data.get("panel")) if pooled]
+    try:
+        scores = [one[side]["token_f1"] for one in pools for side in SIDES]
+    except (KeyError, TypeError):
+        return False
+    return all(type(score) in (int, float) for score in scores)
 
 
 def _is_sha(value: object) -> bool:

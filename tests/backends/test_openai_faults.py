@@ -103,13 +103,20 @@ def test_a_server_that_asks_for_an_hour_stops_the_run() -> None:
 
 
 def test_a_nonsense_retry_after_is_no_reason_to_fail() -> None:
-    for told in ("soon", "nan", "-5", "", "Fri, 99 Foo 2020"):
+    for told in ("soon", "nan", "-5", "", "Fri, 99 Foo 2020", "Mon, 01 Jan 20200000000 0:0:0"):
         found, _ = asked(
             lambda body, n, told=told: (  # type: ignore[misc]
                 failure(503, "Wait.", {"Retry-After": told}) if n == 0 else "Hi."
             )
         )
         assert found == [Answer("Hi.", 7, 3)]
+
+
+def test_counts_that_no_store_could_hold_are_none() -> None:
+    answer = {"choices": [{"message": {"content": "Hi."}, "finish_reason": "stop"}]}
+    usage = {"prompt_tokens": 10**30, "completion_tokens": 2**31}
+    found, _ = asked(lambda body, n: web.json_response({**answer, "usage": usage}))
+    assert found == [Answer("Hi.", 0, 0)]
 
 
 def test_being_turned_away_while_others_are_answered_uses_up_no_retry() -> None:

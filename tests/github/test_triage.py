@@ -99,6 +99,26 @@ def test_leaves_and_tooling_are_asked_to_split(hub: Hub, graft: Graft) -> None:
     assert "needs-split" in hub.labels(4)
 
 
+def test_a_pull_request_that_github_cannot_show_keeps_no_other_waiting(
+    hub: Hub, graft: Graft
+) -> None:
+    for number in (4, 5):
+        hub.pull(number, hub.git("rev-parse", "main"), paths=LEAF)
+    hub.too_large.add(5)
+    code, said, _ = graft("triage", event={})
+    assert code == 0
+    assert "#5 is left as it is: " in said
+    assert "knowledge" in hub.labels(4)
+    code, said, _ = graft("queue")
+    assert code == 0
+    assert "| #4 " in said
+    assert "| #5 " in said
+    hub.too_large.add(4)
+    code, _, said = graft("triage", event={})
+    assert code == 1  # where none can be read it is GitHub or the token
+    assert "taking too long" in said
+
+
 def test_once_a_day_what_waits_for_its_author_is_marked_and_not_unmarked_by_that(hub: Hub) -> None:
     created = "2026-11-01T00:00:00Z"
     hub.pull(4, hub.git("rev-parse", "main"), paths=LEAF, created_at=created)

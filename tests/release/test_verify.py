@@ -73,7 +73,9 @@ FAULTS: dict[str, Callable[[Path], object]] = {
     ),
     f"{FIRST}/manifest.json is not JSON": lambda root: write(root / FIRST / "manifest.json", "{"),
     "comes back to": lambda root: change_manifest(root, FIRST, previous=SECOND),
-    "leaves its schema at $.evaluation": lambda root: change_manifest(root, SECOND, evaluation=[]),
+    "leaves its schema at $.contributors": lambda root: change_manifest(
+        root, SECOND, contributors=[1]
+    ),
     "is not in the manifest, for knowledge/y": lambda root: change_manifest(
         root,
         SECOND,

@@ -53,6 +53,7 @@ ENDPOINTS: dict[tuple[str, str], Callable[..., Any]] = {
     ("GET", "/commits/([^/]+)"): Hub.a_commit,
     ("POST", "/check-runs"): Hub.new_check_run,
     ("GET", "/contents/(.+)"): Hub.contents,
+    ("GET", r"/actions/runs/(\d+)"): Hub.a_run,
     ("GET", r"/actions/workflows/([\w.-]+)"): Hub.workflow,
     ("POST", r"/actions/workflows/(\d+)/dispatches"): Hub.dispatch,
     ("POST", "/releases"): new_release,

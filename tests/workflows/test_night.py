@@ -136,6 +136,23 @@ def test_a_night_is_begun_again_once_and_told_when_there_is_something_to_tell(
     assert bool(value(jobs["tell"]["if"], contexts)) is tell
 
 
+# --- from whose artifact -------------------------------------------------------------------------
+
+
+def test_a_night_goes_on_from_no_artifact_but_a_nights(tmp_path: Path) -> None:
+    """Whoever may push a branch makes any artifact; released is what was merged, and no more."""
+    with forged(new_site(tmp_path / "site")) as (place, hub):
+        hub.runs[99] = {"head_branch": "ada"}  # nightly.yml, as somebody changed it there
+        planted = tmp_path / "artifacts-99" / "night" / "cache" / "calls.sqlite"
+        planted.parent.mkdir(parents=True)
+        planted.write_bytes(b"answers that no teacher gave")
+        ran = night(place, {"resume": "99"})
+    build = ran.jobs["build"]
+    assert build.result == "failure", build.said
+    assert "Run 99 is no run of this workflow on this branch" in build.said
+    assert not (build.folder / "night").exists()
+
+
 # --- to a release on the Hub ---------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from pipelines.policy import Policy
+from tests.support.expressions import value
 
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
@@ -180,3 +181,37 @@ def test_each_label_of_a_form_is_made_by_the_script() -> None:
     made = set(re.findall(r"^label (\S+) ", (ROOT / ".ci" / "labels").read_text("utf-8"), re.M))
     carried = {label for path in FORMS for label in load(path)["labels"]}
     assert carried <= made
+
+
+@pytest.mark.parametrize(
+    ("event", "branch", "told"),
+    [
+        ("schedule", "main", True),
+        ("workflow_dispatch", "main", True),
+        ("pull_request", "main", False),  # a fork's branch may be called main
+        ("push", "main", False),
+        ("workflow_dispatch", "ada", False),
+    ],
+)
+def test_the_site_shows_the_report_of_a_night_on_main_alone(
+    event: str, branch: str, told: bool
+) -> None:
+    """A pull request may bring a workflow that is called nightly, and an artifact with a page of its own."""
+    job = load(GITHUB / "workflows" / "pages.yml")["jobs"]["build"]
+    run = {"event": event, "head_branch": branch}
+    happened = {"repository": {"default_branch": "main"}, "workflow_run": run}
+    github = {"event_name": "workflow_run", "event": happened}
+    assert (
+        value(job["if"], {"github": github, "vars": {"GRAFT_PAGES": "true"}, "functions": {}})
+        is told
+    )
+
+
+@pytest.mark.parametrize("event", ["push", "workflow_dispatch"])
+def test_the_site_follows_the_docs(event: str) -> None:
+    job = load(GITHUB / "workflows" / "pages.yml")["jobs"]["build"]
+    github = {"event_name": event, "event": {}}
+    assert (
+        value(job["if"], {"github": github, "vars": {"GRAFT_PAGES": "true"}, "functions": {}})
+        is True
+    )
