@@ -14,6 +14,7 @@ from pipelines.attribution import ATTRIBUTION_FILE as ATTRIBUTION_FILE
 LEAF_FILE = "qna.yaml"
 VALUES_FILE = "values.yaml"
 VETO_FILE = "vetoes.jsonl"  # of the whole taxonomy, at its root
+RTF_SIGN = "{\\rtf"  # how a file begins that is text to its reader and commands to a program
 ROOTS = ("compositional_skills", "foundational_skills", "knowledge")
 
 

@@ -98,7 +98,9 @@ def _chosen(
     first, *others = sheets
     if max(len(row.cells) for row in first.rows) < 2:
         raise UsageError("The table has one column only; questions and answers need two.")
-    told = "No header says question and answer: columns 1 and 2 are taken, from the first row on."
+    told = "No header says question and answer: columns 1 and 2 are taken, from the first row on"
+    top = ", ".join(f"{tidy(cell)[:40]!r}" for cell in first.rows[0].cells[:2])
+    told += f" ({top}). Where that row is a header, name its columns with --columns."
     notes = [told, *(f"{sheet.name} is left out: only the first is read." for sheet in others)]
     return [(first, {"question": 0, "answer": 1}, 0)], notes
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pipelines import text
 from pipelines.author.leaf import LEAST_PAIRS, LEAST_SEEDS, NewSeed
@@ -24,11 +25,13 @@ from pipelines.recipe import Teacher
 from pipelines.records import Chunk, Message, QuestionAnswer
 
 Answers = Callable[[Sequence[Call]], list[str]]
+_T = TypeVar("_T")
 
 MOST_WORDS = 120  # of a context
 CONTEXTS = 8
 _PROMPT = Path(__file__).with_name("ask_document.md")
 _SIZES = (MOST_WORDS, 80, 50)  # words of a piece: smaller ones where larger are too few
+_ASKED = 10  # pieces about which the teacher is asked, for each that is wanted
 _LEAST_WORDS = 20
 _PHRASINGS = 8
 _ANSWER_WORDS = 25
@@ -48,7 +51,8 @@ def draft(document: Document, teacher: Teacher, answers: Answers, wanted: int = 
     """At most ``wanted`` contexts with three questions each; ``GraftError`` under five."""
     found: list[NewSeed] = []
     for words in _SIZES:
-        pieces = [chunk for chunk in chunks(document, words) if _is_prose(chunk.text)]
+        prose = [chunk for chunk in chunks(document, words) if _is_prose(chunk.text)]
+        pieces = _spread(prose, _ASKED * wanted)  # of a book, not every page
         calls = [_call(chunk, teacher) for chunk in pieces]
         proposed = [parse(spoken(answer), ("question", "answer"))[0] for answer in answers(calls)]
         found = list(_seeds(pieces, proposed))
@@ -57,8 +61,8 @@ def draft(document: Document, teacher: Teacher, answers: Answers, wanted: int = 
     if len(found) < LEAST_SEEDS:
         raise GraftError(
             f"{document.path}: only {len(found)} passages of the document give {LEAST_PAIRS} questions "
-            f"each, and a leaf needs {LEAST_SEEDS}; write more prose, or name a recipe whose teacher "
-            "is a model with --recipe."
+            f"each, and a leaf needs {LEAST_SEEDS}. Without a model as teacher (--recipe) that takes "
+            "more English prose, in whole sentences."
         )
     return Draft(tuple(_spread(found, wanted)), outline(document))
 
@@ -139,7 +143,7 @@ def _place(context: str, answer: str) -> int:
     return text.normalise(context).find(text.normalise(answer))
 
 
-def _spread(seeds: Sequence[NewSeed], wanted: int) -> list[NewSeed]:
+def _spread(seeds: Sequence[_T], wanted: int) -> list[_T]:
     """At most ``wanted``, evenly over the document, its first and last passage among them."""
     if len(seeds) <= wanted:
         return list(seeds)

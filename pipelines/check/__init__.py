@@ -155,7 +155,10 @@ def check(
     strays = strays_among(tree, wanted or (), set(names.leaves))
     findings.extend(finding for stray in strays for finding in stray.findings(how.compat))
     outside = [stray.leaf for stray in strays if stray.there]
-    for found in _check_leaves(tree, [*leaves, *outside], names.files, policy, (mode, how)):
+    files = names.files
+    if outside:
+        files = tuple(sorted({*files, *(file for leaf in outside for file in tree.files(leaf))}))
+    for found in _check_leaves(tree, [*leaves, *outside], files, policy, (mode, how)):
         if isinstance(found, Finding):
             findings.append(found)
         elif comparison is not None:

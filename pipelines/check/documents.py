@@ -10,7 +10,7 @@ from pipelines.check.passages import file_text
 from pipelines.check.policy import Policy
 from pipelines.check.subject import LeafRule, LeafSubject
 from pipelines.findings import Finding
-from pipelines.leaf_files import is_knowledge, match_documents
+from pipelines.leaf_files import RTF_SIGN, is_knowledge, match_documents
 from pipelines.schemas import show
 
 
@@ -49,6 +49,10 @@ def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
             message = "The document is not UTF-8 text."
             yield Finding("documents", "error", path, 1, 1, message, hint)
             continue
+        if text.startswith(RTF_SIGN):
+            message = "The document is RTF, whose commands would be taught as text."
+            hint = "Save it as DOCX or as plain text, and name that."
+            yield Finding("documents", "error", path, 1, 1, message, hint)
         if not text.strip():
             message = "The document is empty."
             yield Finding("documents", "error", path, 1, 1, message, "Write it, or name another.")

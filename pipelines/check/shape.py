@@ -14,8 +14,17 @@ from pipelines.schemas import show, violations
 
 def check(leaf: LeafSubject, policy: Policy) -> Iterator[Finding]:
     """Yield each violation at its own place."""
-    if leaf.source is not None:
-        yield from check_as(leaf, knowledge=is_knowledge(leaf.path, leaf.source.data))
+    if leaf.source is None:
+        return
+    data, knowledge = leaf.source.data, is_knowledge(leaf.path, leaf.source.data)
+    keys = data.keys() if isinstance(data, dict) else set()
+    if "document" in keys and "task_description" not in keys and not knowledge:
+        # One finding for a leaf in the wrong folder, not one for each of its keys.
+        message = "This is written as a knowledge leaf, and its folder is one of skills."
+        hint = "Move the folder below `knowledge/`."
+        yield Finding("schema", "error", leaf.file, 1, 1, message, hint)
+    else:
+        yield from check_as(leaf, knowledge=knowledge)
 
 
 def check_as(leaf: LeafSubject, *, knowledge: bool) -> Iterator[Finding]:

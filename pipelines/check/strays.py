@@ -28,9 +28,15 @@ class Stray(NamedTuple):
             hint = f"A leaf is a file called {LEAF_FILE}."
             yield Finding("file-name", "error", file, 1, 1, message, hint)
         elif not compat:
-            message = "This leaf lies outside the folders of the taxonomy; no one would read it."
-            hint = f"Move it below {', '.join(ROOTS)}."
-            yield Finding("file-name", "error", file, 1, 1, message, hint)
+            yield outside(file)
+
+
+def outside(file: str, taxonomy: str = "") -> Finding:
+    """What is wrong with the place of this qna.yaml; ``taxonomy``: the folder that it should be in."""
+    message = "This leaf lies outside the folders of the taxonomy; no one would read it."
+    *first, last = (posixpath.join(taxonomy, root, "") for root in ROOTS)
+    hint = f"Move its folder below {', '.join(first)} or {last}."
+    return Finding("file-name", "error", file, 1, 1, message, hint)
 
 
 def strays_among(tree: Tree, wanted: Collection[str], leaves: Collection[str]) -> list[Stray]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.cli.common import below, beside, cache, policy, prefix, taxonomy
-from pipelines.cli.head import Head, crowded, head, head_options, unsigned
+from pipelines.cli.head import Head, crowded, head, head_options, misplaced, unsigned
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, UsageError
-from pipelines.leaf_files import VETO_FILE
+from pipelines.leaf_files import LEAF_FILE, ROOTS, VETO_FILE
 
 if TYPE_CHECKING:
     from pipelines.check.subject import Rule
@@ -80,6 +80,7 @@ def command(args: argparse.Namespace) -> int:
     from pipelines.check.render import FORMATS, as_text, wants_colour
     from pipelines.check.subject import CheckResult
     from pipelines.cli.near import compared
+    from pipelines.yaml_source import MAX_FINDINGS
 
     root = taxonomy(args)
     accepted = _policy(args, root)
@@ -104,7 +105,10 @@ def command(args: argparse.Namespace) -> int:
     else:
         result = compared(run, root, whole=paths is None or "." in paths, also=args.also)
     signed = unsigned(other) if args.signed_off and other is not None else ()
-    result = result._replace(findings=(*signed, *beside_it, *result.findings))
+    lost = () if args.compat or args.rule else _misplaced(args, root, other)
+    result = result._replace(
+        findings=(*signed, *beside_it, *islice(lost, MAX_FINDINGS), *result.findings)
+    )
     if args.format == "text":
         sys.stdout.writelines(as_text(result, colour=wants_colour(sys.stdout, os.environ)))
     else:
@@ -122,9 +126,32 @@ def _tree(
     if other is not None:
         return other.tree, other.changed
     if not args.paths:
-        return WorkTree(root), None
+        plain = not (args.compat or args.rule)
+        return WorkTree(root), [".", *_other_folders(root)] if plain else None
     above = _vetoes_above(root)
     return WorkTree(root), [below(path, root) for path in args.paths if not _is(path, above)]
+
+
+def _other_folders(root: Path) -> Iterator[str]:
+    """What lies beside the roots and may hold a leaf by mistake; nothing where other things belong there."""
+    if not (root / ".git").exists():
+        for entry in os.scandir(root):
+            folder = entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+            if entry.name == LEAF_FILE or (folder and entry.name not in ROOTS):
+                yield entry.name
+
+
+def _misplaced(args: argparse.Namespace, root: Path, other: Head | None) -> Iterator[Finding]:
+    """Leaves beside the taxonomy's folder, as of one who has left out its name."""
+    from pipelines.check.strays import outside
+    from pipelines.work_tree import WorkTree
+
+    if other is not None:
+        yield from () if other.whole else misplaced(other, root)
+    elif not args.paths and args.taxonomy is None and root != Path():
+        for file in (file for top in ROOTS for file in WorkTree(Path()).files(top)):
+            if posixpath.basename(file) == LEAF_FILE:
+                yield outside(file, prefix(root))
 
 
 def _vetoes_above(root: Path) -> Path | None:

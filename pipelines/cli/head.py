@@ -8,13 +8,16 @@ else: no file of it is ever written to disk, and no link in it is followed.
 from __future__ import annotations
 
 import argparse
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.cli.common import prefix as shown
 from pipelines.errors import UsageError
+from pipelines.leaf_files import LEAF_FILE, ROOTS
 
 if TYPE_CHECKING:
     from pipelines.findings import Finding
@@ -83,6 +86,23 @@ def crowded(head: Head, policy: Policy) -> Finding | None:
     said = policy.limits.exceeded(head.changed or ())
     where = f"commit {head.commit[:10]}"
     return Finding("change-size", "error", where, 1, 1, said, TOO_MANY) if said else None
+
+
+def misplaced(head: Head, root: Path) -> Iterator[Finding]:
+    """A finding for each leaf that came beside the taxonomy's folder: in a new folder, or a root's name."""
+    from pipelines.check.strays import outside
+    from pipelines.trees import changed_names
+
+    prefix = head.repository.prefix(root)
+    if not prefix:
+        return
+    old, new = (head.repository.tree(commit, "") for commit in (head.base, head.commit))
+    known = set(old.names("")) - set(ROOTS)
+    up = posixpath.join(shown(root), *[".."] * (prefix.count("/") + 1))
+    for path in changed_names(old, new):
+        inside = path.startswith(f"{prefix}/") or path.split("/")[0] in known
+        if posixpath.basename(path) == LEAF_FILE and new.is_file(path) and not inside:
+            yield outside(posixpath.normpath(posixpath.join(up, path)), shown(root))
 
 
 def unsigned(head: Head) -> Iterator[Finding]:

@@ -36,6 +36,7 @@ from pipelines.text import count_words, normalise, too_close
 
 MOST_TITLE = 200
 MOST_WORDS = 20_000  # of a document: to propose questions takes some seconds for each thousand
+LEAST_WORDS = 60  # fewer, with a link among them, speak of a document and are none
 OWN_LICENCE = "Apache-2.0"  # of examples whose author wrote them in the form
 _LINK = re.compile(r"https?://[^\s<>()\"]+")
 
@@ -220,6 +221,11 @@ def _document(filled: Filled, policy: Policy) -> Attached:
     if link:
         found = fetch(link, policy.documents)
         return replace(found, name=_harmless_name(found.name, filled["title"]))
+    if _LINK.search(filled["document"]) and count_words(filled["document"]) < LEAST_WORDS:
+        raise GraftError(
+            "The field “document” holds a link and something beside it: leave one link alone there, or "
+            "paste the text itself."
+        )
     name = f"{slug(filled['title']) or 'document'}.md"
     return Attached(name, f"{filled['document']}\n".encode())
 
@@ -260,7 +266,14 @@ def _seeds(
     if not loose and len(own) >= LEAST_SEEDS:
         return own, (), []
     notes: list[str] = []
-    drafted = [seed for seed in desk.draft(document).seeds if not _covered(seed, own)]
+    try:
+        proposed = desk.draft(document).seeds
+    except GraftError as error:
+        raise GraftError(
+            f"{error} Or write {LEAST_SEEDS} passages of it yourself in the field “questions”, each as "
+            f"“C: …” and below it {LEAST_PAIRS} times “Q: …” and “A: …”; nothing is proposed then."
+        ) from None
+    drafted = [seed for seed in proposed if not _covered(seed, own)]
     for pair in loose:
         at = _passage(pair, drafted)
         if at is None:

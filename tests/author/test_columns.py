@@ -51,7 +51,8 @@ def test_without_a_header_the_first_two_columns_are_taken_and_it_is_said() -> No
     found = taken(sheet(("q1?", "a1", "x"), ("q2?", "a2")))
     assert found.seeds == (seed("q1?", "a1"), seed("q2?", "a2"))
     assert found.notes == (
-        "No header says question and answer: columns 1 and 2 are taken, from the first row on.",
+        "No header says question and answer: columns 1 and 2 are taken, from the first row on "
+        "('q1?', 'a1'). Where that row is a header, name its columns with --columns.",
     )
 
 

@@ -72,6 +72,20 @@ def test_a_document_that_is_too_short_is_one_sentence() -> None:
         draft(short, TEACHER, answering(open_backend(TEACHER)))
 
 
+def test_of_a_book_the_teacher_is_asked_about_as_much_as_a_leaf_can_use() -> None:
+    page = document(NAMES[0]).text
+    book = Document("book.md", "# Book\n\n" + 40 * f"{page}\n\n", "Book")
+    asked: list[int] = []
+
+    def answers(calls: Sequence[Call]) -> list[str]:
+        asked.append(len(calls))
+        return [""] * len(calls)
+
+    with pytest.raises(GraftError, match="more English prose"):
+        draft(book, TEACHER, answers, 8)
+    assert max(asked) == 80
+
+
 class Scripted:
     """A teacher that proposes what it is told to, whatever the passage; the calls are kept."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines import cli
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE
-from tests.check.builders import SKILL, write, write_skill
+from tests.check.builders import SKILL, write, write_knowledge, write_skill
 from tests.support.repositories import Repo
 
 MIT = "licences: [MIT]\n"
@@ -94,3 +94,17 @@ def test_colours_when_they_are_asked_for(
     assert "\x1b[1;31m" in capsys.readouterr().out
     assert cli.main(["check", "--format", "github"]) == EXIT_FINDINGS
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "place", ["taxonomy/Knowledge/rivers/danube", "taxonomy/danube", "knowledge/rivers/danube"]
+)
+def test_a_leaf_that_no_one_would_read_is_found_without_being_named(
+    repository: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_knowledge(repository, path=place)
+    assert cli.main(["check"]) == EXIT_FINDINGS
+    told, _ = capsys.readouterr().out.splitlines()  # and nothing of its document and attribution
+    assert told.startswith(f"{place}/qna.yaml:1:1: error: This leaf lies outside the folders")
+    assert cli.main(["check", "--rule", "size"]) == EXIT_OK
+    assert cli.main(["check", "--compat", "instructlab"]) == EXIT_OK

@@ -100,6 +100,14 @@ def test_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
     assert told(tmp_path) == [("documents", len(knowledge().splitlines()), 7)]
 
 
+def test_rtf_is_no_document_though_it_is_text(tmp_path: Path) -> None:
+    write_knowledge(tmp_path, knowledge().replace("*.md", "danube.rtf"))
+    write(tmp_path, f"{KNOWLEDGE}/danube.rtf", r"{\rtf1\ansi The Danube is a river.\par}")
+    (finding,) = run(tmp_path).findings
+    assert (finding.rule, finding.path) == ("documents", f"{KNOWLEDGE}/danube.rtf")
+    assert "is RTF, whose commands would be taught" in finding.message
+
+
 @pytest.mark.parametrize("pattern", ["qna.yaml", "attribution.txt", "*/danube.md"])
 def test_patterns_name_documents_inside_the_leaf_only(tmp_path: Path, pattern: str) -> None:
     write_knowledge(tmp_path, knowledge().replace("*.md", pattern))

@@ -114,6 +114,12 @@ def test_a_skill_below_a_folder_named_knowledge_is_read_as_knowledge(tmp_path: P
     assert any("`domain`" in message for message in messages(tmp_path))
 
 
+def test_a_knowledge_leaf_among_skills_is_one_finding(tmp_path: Path) -> None:
+    write_knowledge(tmp_path, path="compositional_skills/grounded/rivers")
+    (finding,) = (one for one in run(tmp_path).findings if one.rule == "schema")
+    assert finding.hint == "Move the folder below `knowledge/`."
+
+
 def test_foundational_skills_need_no_version(tmp_path: Path) -> None:
     write_skill(tmp_path, skill(None), path="foundational_skills/reasoning/logic")
     assert told(tmp_path) == []

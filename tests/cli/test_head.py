@@ -93,6 +93,30 @@ def test_a_link_is_refused_and_told(graft: Graft, site: Site, tmp_path: Path) ->
     assert "abracadabra" not in out + err
 
 
+def test_a_leaf_beside_the_taxonomy_is_told_and_one_of_the_docs_is_not(
+    graft: Graft, site: Site
+) -> None:
+    site.repo.checkout("main")
+    site.repo.write("docs/qna.yaml", "an: example\n")
+    site.repo.commit(SIGNED)
+    site.repo.branch("lost")
+    for place in ("knowledge/sea/tides", "my_leaf", "docs/leaf"):
+        shutil.copytree(site.taxonomy / MILL, site.repo.path / place)
+    site.repo.commit(SIGNED)
+    site.repo.checkout("main")
+    code, out, _ = graft("check", *TAXONOMY, "--head", "lost", "--base", "main")
+    assert code == EXIT_FINDINGS
+    first, second, last = out.splitlines()
+    assert first.startswith("repo/knowledge/sea/tides/qna.yaml:1:1: error: This leaf lies outside")
+    assert "below repo/taxonomy/compositional_skills/" in first
+    assert second.startswith("repo/my_leaf/qna.yaml:1:1: error: ")
+    assert last == "0 leaves checked: 2 errors, 0 warnings."
+    assert (
+        graft("check", *TAXONOMY, "--head", "lost", "--base", "main", "--rule", "size")[0]
+        == EXIT_OK
+    )
+
+
 def test_the_rest_of_the_tree_is_compared_where_its_index_is_there(
     graft: Graft, site: Site
 ) -> None:

@@ -150,6 +150,7 @@ def test_docling_says_how_to_install_it() -> None:
 def test_what_is_not_a_document() -> None:
     refused("a.md", b"\xff\xfe\x00", "not UTF-8 text")
     refused("a.md", b"a\0b", "is not text")
+    refused("a.rtf", rb"{\rtf1\ansi It is a river.\par}", "is RTF, whose commands")
     refused("a.md", b" \n", "is empty")
     refused("a.html", "<p> </p>", "is empty")
     refused("a.rst", b"\xff", "not UTF-8 text")

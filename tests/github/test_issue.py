@@ -257,6 +257,16 @@ def test_github_that_is_busy_is_asked_again_and_no_comment_is_made_twice(
     assert len(hub.said(3)) == 1
 
 
+def test_where_nothing_can_be_proposed_the_author_is_told_how_to_write_it_in_the_form(
+    hub: Hub, graft: Graft
+) -> None:
+    german = "Das Haus wurde im Jahr 1880 eröffnet und im selben Jahr verkauft. " * 60
+    hub.issue(3, filled("knowledge", **{**THINGS, "document": german, "questions": ""}), "bea")
+    assert graft("issue-to-leaf", event=event(3))[0] == 0
+    assert "more English prose" in hub.said(3)[0]
+    assert "Or write 5 passages of it yourself in the field “questions”" in hub.said(3)[0]
+
+
 class _Files(BaseHTTPRequestHandler):
     """A host of attachments on the loopback interface."""
 
@@ -295,6 +305,8 @@ class _Files(BaseHTTPRequestHandler):
         ("https://github.com@evil.example/user-attachments/files/1/a.md", "holds a login"),
         ("https://github.com/login/oauth/authorize", "no attached file"),
         ("https://evil.example/user-attachments/files/1/a.md", "not taken from evil.example"),
+        ("Here it is: [things.md]({host}/things.md)", "leave one link alone there"),
+        ("[a.md]({host}/things.md)\n[b.md]({host}/things.md)", "leave one link alone there"),
     ],
 )
 def test_attachments_come_from_allowed_hosts_in_limits(

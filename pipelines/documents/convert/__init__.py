@@ -15,6 +15,7 @@ from pathlib import Path
 from pipelines.artifacts import digest, sha256, write_atomic
 from pipelines.documents.convert.sandbox import Limits, Stopped, converted
 from pipelines.errors import DocumentError
+from pipelines.leaf_files import RTF_SIGN
 from pipelines.policy import DocumentPolicy
 from pipelines.yaml_source import normalise_newlines
 
@@ -76,15 +77,16 @@ def to_markdown(path: str, data: bytes, policy: DocumentPolicy, cache: Path | No
 
 
 def _plain(path: str, data: bytes) -> str:
+    hint = f"Save it as UTF-8, or in a format known by its ending ({', '.join(FORMATS)})."
     try:
         text = normalise_newlines(data)
     except UnicodeDecodeError:
-        endings = ", ".join(FORMATS)
-        message = f"The document `{path[:80]}` is not UTF-8 text."
-        hint = f"Save it as UTF-8; other formats are known by their ending ({endings})."
-        raise _error(message, hint) from None
+        raise _error(f"The document `{path[:80]}` is not UTF-8 text.", hint) from None
+    if text.startswith(RTF_SIGN):
+        message = f"The document `{path[:80]}` is RTF, whose commands would be taught as text."
+        raise _error(message, hint)
     if "\0" in text:
-        raise _error(f"The document `{path[:80]}` is not text.", "Name another.")
+        raise _error(f"The document `{path[:80]}` is not text.", hint)
     return text
 
 
