@@ -149,9 +149,8 @@ def _without_culprits(
     rest = replace(hold(options, now, recipe, decided, held), held={**decided.held, **spoil})
     if rest.action == "nothing":
         _say_plan(rest, say)
-        rest = (
-            decided  # refused again, from what is finished, so that this is the run that is told of
-        )
+        # Refused again, from what is finished, so that this is the run that is told of.
+        rest = decided
     directory = make_job(options, now, recipe, rest, say).directory
     directory.mkdir(parents=True, exist_ok=True)
     told = [{"leaf": wait.leaf, "reason": wait.reason} for wait in held]
