@@ -22,9 +22,8 @@ QUIRKS: dict[str, tuple[str, ...]] = {
     "seed": ("seed",),
     "max_tokens": ("max_completion_tokens",),
 }
-MOST_TOKENS = (
-    2**31
-)  # of one answer; a larger count is no count, and the call store could not hold it
+# Of one answer; a larger count is no count, and the call store could not hold it.
+MOST_TOKENS = 2**31
 _OURS = frozenset({"n", "stream", "model", "messages", "prompt"})  # one call is one whole answer
 
 
