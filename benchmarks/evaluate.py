@@ -27,6 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import torch
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,8 +70,11 @@ class Took:
 
 
 def ended(student: Student) -> Student:
-    """The student with many tokens that end an answer, which everyone heeds."""
+    """The student with many tokens that end an answer, which everyone heeds, and none that its tokenizer
+    lacks: of those nothing would be seen in an answer, and so nothing counted."""
     vocabulary = len(student.tokenizer)
+    with torch.no_grad():
+        student.model.get_output_embeddings().weight[vocabulary:] = 0
     ends = sorted({student.tokenizer.eos_token_id, *range(7, vocabulary, ENDS)})
     student.model.generation_config.eos_token_id = ends
     student._ends = frozenset(ends)
