@@ -21,6 +21,7 @@ from pipelines.release.verify import verify
 from tests.release.builders import build, write
 from tests.support.debian_registry import debian_registry, registry_program
 from tests.support.registry import registry
+from tests.support.serving import Quiet, served
 
 
 class Killed(BaseException):
@@ -186,6 +187,23 @@ def test_rows_that_were_withdrawn_leave_the_registry(tmp_path: Path, host: str) 
         assert not other.has_blob(entry.data_hash)
         with pytest.raises(ReleaseError, match="is missing in"):
             other.read_blob(entry.data_hash)
+
+
+@pytest.mark.parametrize(
+    "body", ["[]", "{}", '{"config": 1}', '{"config": {"digest": "sha256:a"}, "layers": [{}]}']
+)
+def test_a_manifest_of_another_shape_is_one_sentence(tmp_path: Path, body: str) -> None:
+    """No sound registry takes one; this one answers so whatever it is asked for."""
+
+    class Odd(Quiet):
+        def do_GET(self) -> None:
+            self.begin(200, {"Content-Type": "application/json"}, len(body))
+            self.wfile.write(body.encode())
+
+    with served(Odd) as host:
+        target = open_target(f"oci:{host}/team/odd", tmp_path)
+        with pytest.raises(ReleaseError, match=r" is no manifest: it has another shape\."):
+            target.manifest("v2026.01.01")
 
 
 def test_a_registry_out_of_reach_is_one_sentence(tmp_path: Path) -> None:

@@ -104,6 +104,8 @@ class OciRepository:
             data: Json = json.loads(answer.content)
         except ValueError as error:
             raise ReleaseError(f"{self.place}:{reference} is no manifest: {error}.") from error
+        if not _is_manifest(data):
+            raise ReleaseError(f"{self.place}:{reference} is no manifest: it has another shape.")
         return digest, data
 
     def put_manifest(self, tag: str, manifest: Json) -> str:
@@ -185,6 +187,19 @@ def descriptor(kind: str, known: FileDigest, title: str = "") -> Json:
     named: Mapping[str, Json] = {"annotations": {"org.opencontainers.image.title": title}}
     found = {"mediaType": kind, "digest": f"sha256:{known.sha256}", "size": known.size}
     return {**found, **(named if title else {})}
+
+
+def _is_manifest(data: object) -> bool:
+    """Whether it is an index, or an image or artifact whose blobs have digests."""
+    if not isinstance(data, dict) or not isinstance(data.get("layers", []), list):
+        return False
+    blobs = [] if "manifests" in data else [data.get("config"), *data.get("layers", [])]
+    return all(
+        isinstance(blob, dict)
+        and isinstance(blob.get("digest"), str)
+        and isinstance(blob.get("annotations", {}), dict)
+        for blob in blobs
+    )
 
 
 def title(layer: Json) -> str:
