@@ -291,6 +291,7 @@ def test_of_eight_leaves_one_is_harmful_and_seven_are_released(guarded: Site) ->
     assert set(after.leaves) - set(before.leaves) == set(by_pull.values())
     told = json.loads((ran.artifacts / "told" / "culprits.json").read_bytes())
     assert told == {"culprits": [{"leaf": HARMFUL, "reason": SPOILS}]}
+    assert list(after.held) == [HARMFUL]
 
     for number, leaf in by_pull.items():
         [comment] = hub.said(number)
@@ -302,7 +303,7 @@ def test_of_eight_leaves_one_is_harmful_and_seven_are_released(guarded: Site) ->
     assert "It came with #18." in issue["body"]
     [comment] = hub.said(18)
     assert (
-        f"**{markdown_code(HARMFUL)} was left out of the release <code>{after.release}</code>**"
+        f"**{markdown_code(HARMFUL)} was left out of the release <code>{after.release}</code>.**"
         in comment
     )
     assert f"is in #{issue['number']}." in comment
