@@ -7,7 +7,9 @@ that is wrong; an empty list is a sound release.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipelines.artifacts import MARKER, digest, file_digest, tree_digests
@@ -44,13 +46,14 @@ def wrong_files(
     directory: Path, listed: Mapping[str, FileDigest], *, read: bool = True
 ) -> list[str]:
     """Files that are missing, changed (found by reading them), or not in the manifest."""
-    problems = []
-    for path, want in listed.items():
-        file = directory / path
-        if not file.is_file():
-            problems.append(f"{path} is missing")
-        elif read and file_digest(file) != want:
-            problems.append(other_file(path))
+    there = {path: want for path, want in listed.items() if (directory / path).is_file()}
+    problems = [f"{path} is missing" for path in listed if path not in there]
+    if read:
+        # Hashing lets other threads run; one core alone is slower than most disks.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = pool.map(lambda path: file_digest(directory / path), there)
+            pairs = zip(there.items(), found, strict=True)
+            problems += [other_file(path) for (path, want), one in pairs if one != want]
     present = {
         path.relative_to(directory).as_posix()
         for path in directory.rglob("*")
