@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 from pipelines.culprits import HELD
 from pipelines.job import Job, Say
@@ -117,9 +118,13 @@ def at_base(now: Situation) -> Situation:
 
 
 def make_job(options: Options, now: Situation, recipe: Recipe, decided: Plan, say: Say) -> Job:
-    directory = options.runs / decided.input_digest[:16]
     leaves = wanted_leaves(now, decided.wanted)
     return Job(
         options, now, recipe, decided, leaves, splits(now, leaves), changes_since(now, leaves),
-        directory, say,
+        run_directory(options, decided), say,
     )  # fmt: skip
+
+
+def run_directory(options: Options, decided: Plan) -> Path:
+    """Where a plan is carried out: the same leaves, recipe and weights are the same run."""
+    return options.runs / decided.input_digest[:16]

@@ -14,11 +14,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from pipelines.errors import RecipeError
-from pipelines.typed import NoDoubles, build
+from pipelines.typed import build
 from pipelines.urls import wrong_url
+from pipelines.yaml_source import as_error, read_yaml
 
 EMBEDDED = Path(__file__).parent / "recipes"
 SHAPE = ("vocabulary", "hidden", "layers", "heads", "feed_forward")  # of a student made here
@@ -317,14 +316,17 @@ def load_recipe(name: str) -> Recipe:
     embedded = EMBEDDED / f"{name}.yaml"
     path = embedded if embedded.is_file() else Path(name)
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), NoDoubles)
+        reading = read_yaml(path.read_bytes(), str(path))
     except FileNotFoundError:
         known = ", ".join(sorted(found.stem for found in EMBEDDED.glob("*.yaml")))
         raise RecipeError(f"No recipe {name}: give a file, or one of {known}.") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise RecipeError(f"The recipe {path} cannot be read: {reason}.") from error
-    return read_recipe(data, str(path))
+    except OSError as error:
+        raise RecipeError(
+            f"The recipe {path} cannot be read: {error.strerror or error}."
+        ) from error
+    if reading.source is None or reading.findings:
+        raise RecipeError(f"The recipe cannot be read: {as_error(reading.findings[0])}")
+    return read_recipe(reading.source.data, str(path))
 
 
 def read_recipe(data: Any, path: str) -> Recipe:

@@ -43,7 +43,7 @@ from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.generate.released import drop_vetoed
 from pipelines.job import Job, Say, day_of
-from pipelines.prepare import at_base, decide, hold, make_job, plan, rebuild
+from pipelines.prepare import at_base, decide, hold, make_job, plan, rebuild, run_directory
 from pipelines.recipe import Recipe
 from pipelines.records import (
     Evaluation,
@@ -151,7 +151,7 @@ def _without_culprits(
         _say_plan(rest, say)
         # Refused again, from what is finished, so that this is the run that is told of.
         rest = decided
-    directory = make_job(options, now, recipe, rest, say).directory
+    directory = run_directory(options, rest)
     directory.mkdir(parents=True, exist_ok=True)
     told = [{"leaf": wait.leaf, "reason": wait.reason} for wait in held]
     # Before the release, after which nobody would search again if this were killed.

@@ -108,8 +108,9 @@ class CommitTree:
         seen = 0
         while waiting:
             here = waiting.pop()
-            seen = _counted(seen, self.listing(here))
-            for name, entry in self.listing(here).items():
+            listing = self.listing(here)
+            seen = _counted(seen, listing)
+            for name, entry in listing.items():
                 path = f"{here}/{name}" if here else name
                 if is_utf8(name) and is_folder(entry):
                     waiting.append(path)
@@ -195,8 +196,9 @@ def changed_names(base: CommitTree, head: CommitTree) -> list[str]:
     seen = 0
     while waiting:
         here = waiting.pop()
-        seen = _counted(seen, head.listing(here))
-        for name, entry in head.listing(here).items() - base.listing(here).items():
+        new = head.listing(here)
+        seen = _counted(seen, new)
+        for name, entry in new.items() - base.listing(here).items():
             path = f"{here}/{name}" if here else name
             if is_folder(entry):
                 waiting.append(path)

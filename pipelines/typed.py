@@ -14,26 +14,10 @@ import typing
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-import yaml
-
 from pipelines.errors import RecipeError
 
 T = TypeVar("T")
 _Read = Callable[[Any], Any]
-
-
-class NoDoubles(yaml.SafeLoader):
-    """A key that stands twice is refused, where YAML's own loaders let the last one win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set[str]()
-        for key, _ in node.value:
-            name = str(key.value)
-            if name in seen:
-                problem = f"the key {name} stands twice"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            seen.add(name)
-        return super().construct_mapping(node, deep)
 
 
 def build(cls: type[T], data: Any, path: str, at: str) -> T:

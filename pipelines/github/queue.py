@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipelines.errors import GraftError
 from pipelines.github import sticky
 from pipelines.github.api import GitHub, Pull
 from pipelines.github.areas import cosine, vectors
+from pipelines.github.client import Refused
 from pipelines.report.escape import markdown_inline
 
 ONE_SUBJECT = 0.35  # cosine from which two are taken for one subject
@@ -124,7 +124,7 @@ def _waiting(github: GitHub, pull: Pull, now: datetime) -> Waiting:
     days = (now - datetime.fromisoformat(pull.created.replace("Z", "+00:00"))).total_seconds()
     paths = ""
     # GitHub gives up on some diffs: whose one it is stands in the queue by its title alone.
-    with contextlib.suppress(GraftError):
+    with contextlib.suppress(Refused):
         paths = " ".join(github.pull_files(pull.number)).replace("/", " ").replace("_", " ")
     return Waiting(
         number=pull.number,
