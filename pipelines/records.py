@@ -40,7 +40,6 @@ from pipelines.examined import Verdict as Verdict
 from pipelines.findings import Attribution as Attribution
 from pipelines.findings import Finding as Finding
 from pipelines.findings import Json as Json
-from pipelines.findings import Severity as Severity
 from pipelines.findings import Tree as Tree
 from pipelines.findings import as_json as as_json
 
@@ -328,7 +327,7 @@ class Manifest:
 
     ``allowed``: the gates that were overruled, each with what it said; ``yanked``: the releases before
     that nobody should use, each with the reason; ``approvers``: who let it be released; ``held``: leaf →
-    content that spoiled the model and was left out. Manifests of the first releases lack these and more.
+    content that spoiled the model. Manifests of the first releases lack what has a default here.
     """
 
     release: str

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pipelines.errors import GraftError
 from pipelines.github import sticky
 from pipelines.github.api import GitHub, Pull
+from pipelines.github.client import Refused
 from pipelines.leaf_files import ROOTS
 
 STATES = ("needs-author", "needs-review", "needs-human", "preview-ready", "needs-split", "stale")
@@ -189,7 +190,7 @@ def sweep(github: GitHub, prefix: str, now: datetime | None = None) -> list[str]
     for pull in github.pulls(state="open"):
         try:
             said.append(triage(github, pull, prefix, now))
-        except GraftError as error:
+        except Refused as error:
             failed.append(f"#{pull.number} is left as it is: {error}")
     if failed and not said:
         raise GraftError(failed[0])
