@@ -5,16 +5,20 @@ In: ``Options``. Out: a ``Plan``, or a ``Job`` to be done or only looked into. N
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from pipelines.artifacts import MARKER
 from pipelines.culprits import HELD
+from pipelines.errors import ReleaseError
 from pipelines.job import Job, Say
 from pipelines.plan import first_plan, make_plan, rebase_plan
 from pipelines.recipe import Recipe, load_recipe
 from pipelines.records import Plan, Waiting
+from pipelines.release.manifest import MANIFEST
 from pipelines.situation import (
     Options,
     Situation,
@@ -42,6 +46,8 @@ def decide(options: Options, now: Situation, recipe: Recipe, rebase: bool = True
     A re-base, where it is due and not ruled out, is for runs that release, and not for branches: what
     a branch is told must come of its own changes. So is what an earlier search holds back.
     """
+    if now.past is None:
+        _refuse_lost_releases(options)
     seen = at_base(now) if now.past is None else now
     may = rebase and options.until is None and now.own is None
     today = options.today if may else None
@@ -54,6 +60,22 @@ def decide(options: Options, now: Situation, recipe: Recipe, rebase: bool = True
         return decided
     later = waiting(make_job(options, seen, recipe, decided, lambda line: None))
     return hold(options, seen, recipe, decided, later, today) if later else decided
+
+
+def _refuse_lost_releases(options: Options) -> None:
+    """Stop where a target without releases is one that an earlier run here released to: a disk that is not
+    mounted, say. A new release zero would hide what is there."""
+    for told in sorted(options.runs.glob(f"*/{MANIFEST}")):
+        try:
+            inputs = json.loads((told.parent / "release" / MARKER).read_bytes())["inputs"]
+            tag = json.loads(told.read_bytes())["release"]
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+        if inputs.get("target") == options.target:
+            raise ReleaseError(
+                f"{options.target} has no release, and the run {told.parent} released {tag} there: bring "
+                "its folder or repository back, or begin from nothing with another folder of --runs."
+            )
 
 
 def _held(now: Situation, decided: Plan) -> dict[str, str]:

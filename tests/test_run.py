@@ -18,6 +18,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipelines.artifacts import file_digest
+from pipelines.errors import ReleaseError
 from pipelines.leaves import WorkTree, read_leaf
 from pipelines.run import run
 from tests.support.flow import (
@@ -240,6 +241,27 @@ def test_the_next_release_needs_taxonomy_recipe_and_target_alone(
     assert fresh.head().leaves == made_grown.head().leaves
     assert weights_digest(fresh) == weights_digest(made_grown)
     assert_sound(fresh, releases=2)
+
+
+def test_a_target_whose_releases_are_gone_is_not_begun_anew(grown: Site) -> None:
+    """A disk that is not mounted: the folder is there, and empty."""
+    releases, away = grown.path / "releases", grown.path / "away"
+    add_sound(grown.taxonomy)
+    grown.repo.commit("A leaf about sounds")
+    grown.run()
+    tag, run_folder = grown.head().release, run_directory(grown)
+    releases.rename(away)
+    releases.mkdir()
+    with pytest.raises(ReleaseError) as told:
+        grown.run()
+    assert str(told.value) == (
+        f"{grown.target_spec} has no release, and the run {run_folder} released {tag} there: bring its "
+        "folder or repository back, or begin from nothing with another folder of --runs."
+    )
+    assert not [*releases.iterdir()]
+    releases.rmdir()
+    away.rename(releases)
+    assert_nothing_to_do(grown)
 
 
 # --- withdrawing -------------------------------------------------------------------------------
