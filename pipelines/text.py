@@ -219,3 +219,16 @@ def _spaced(text: str) -> tuple[int, str]:
 def _contained(a: str, b: str) -> bool:
     (few, short), (many, long) = sorted((_spaced(a), _spaced(b)))
     return few >= CONTAINED_TOKENS and many <= 2 * few and short in long
+
+
+def visible(text: str, keep: str = "") -> str:
+    """``text`` of a stranger as a terminal or log may show it: control, formatting and line-breaking
+    characters that are not to be kept are written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in keep or _harmless(c) else ascii(c)[1:-1] for c in text)
+
+
+def _harmless(char: str) -> bool:
+    # Cc holds escape sequences and line ends, Cf the marks that turn the direction of text.
+    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from pipelines.cli.common import say
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE
 from tests.support.commands import Graft, assert_one_sentence, changed, commands, edit, site_in
 from tests.support.flow import (
@@ -272,3 +273,8 @@ def test_a_light_installation_says_what_a_command_lacks() -> None:
         "graft: this command needs pygit2, which is not installed here; "
         "pip install 'graft-taxonomy[pipelines]' brings it.\n"
     )
+
+
+def test_what_is_told_on_the_way_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say("train: knowledge/\x1b]0;title\x07/leaf")
+    assert capsys.readouterr().err == "train: knowledge/\\x1b]0;title\\x07/leaf\n"

@@ -138,3 +138,10 @@ def test_an_estimate_needs_no_spaces_and_grows_with_the_text() -> None:
     for one in ("word ", "潮", "น้ำ", "د", "ы", "7", "🌊", "e\u0301", "\n"):
         assert text.estimate_tokens(one) >= 1
         assert text.estimate_tokens(one * 1000) >= 500
+
+
+def test_a_strangers_text_steers_no_terminal() -> None:
+    told = "leaf\x1b[2J\r \u202ex\u2028 Škoda\u00a0潮\n\tend"
+    shown = r"leaf\x1b[2J\r \u202ex\u2028 Škoda" + "\u00a0潮"
+    assert text.visible(told) == shown + r"\n\tend"
+    assert text.visible(told, keep="\n\t") == shown + "\n\tend"

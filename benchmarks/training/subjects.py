@@ -73,7 +73,7 @@ EVERYONE = (
 )
 TINY = Subject(
     "tiny: 2 layers of 192, vocabulary 4,096", "llama",
-    _llama(192, 2, 4, 4, 512, 4096), 60_000, 2048, engines=EVERYONE,
+    _llama(192, 2, 4, 4, 512, 4096), 60_000, 512, engines=EVERYONE,
 )  # fmt: skip
 MIDDLE = Subject(
     "Llama of 62 M weights: 8 layers of 640, vocabulary 32,000", "llama",

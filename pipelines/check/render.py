@@ -8,12 +8,12 @@ very many findings the whole text would take more memory than they do.
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TextIO
 
 from pipelines.check.subject import CheckResult
 from pipelines.findings import Finding, as_json
+from pipelines.text import visible
 
 
 def as_text(result: CheckResult, *, colour: bool = False) -> Iterator[str]:
@@ -85,16 +85,6 @@ def summary(result: CheckResult) -> str:
         f"{_count(result.checked, 'leaf', 'leaves')} checked: "
         f"{_count(errors, 'error', 'errors')}, {_count(warnings, 'warning', 'warnings')}."
     )
-
-
-def visible(text: str) -> str:
-    """``text`` with control, formatting and line-breaking characters written as escapes."""
-    return "".join(char if _harmless(char) else ascii(char)[1:-1] for char in text)
-
-
-def _harmless(char: str) -> bool:
-    # Cc holds escape sequences and line ends, Cf the marks that turn the direction of text.
-    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def _count(number: int, one: str, many: str) -> str:

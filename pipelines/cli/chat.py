@@ -150,7 +150,7 @@ class Talk:
         if word in COMMANDS:
             COMMANDS[word][1](self, rest.strip())
         elif word.startswith("/"):
-            say(f"There is no command {printable(word)}; /help lists them.")
+            say(f"There is no command {word}; /help lists them.")
         else:
             self._answer(line.strip())
         return True
@@ -172,7 +172,7 @@ class Talk:
             say("(the beginning of this conversation no longer fits, and is forgotten)")
 
     def leaves(self, rest: str) -> None:
-        say(printable("\n".join(self.about.leaves)))
+        say("\n".join(self.about.leaves))
 
     def help(self, rest: str) -> None:
         say("\n".join(f"{name:10}{text}" for name, (text, _) in COMMANDS.items()))

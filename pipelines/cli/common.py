@@ -145,12 +145,15 @@ def options(args: argparse.Namespace) -> Options:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    """Tell on standard error how a command gets on."""
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
     """Contributed and generated text may hold what a terminal would obey: shown as it is written."""
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+    from pipelines.text import visible
+
+    return visible(text, keep="\n\t")
 
 
 def read_text(path: Path, missing: str) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pipelines.cli.common import printable
 from pipelines.cli.run import print_plan, print_recipe
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def training(args: argparse.Namespace, options: Options) -> None:
         guessed = guess(job.recipe, found.tokens)
         print(f"time:      about {duration(guessed)}, by how fast this machine multiplies")
     for leaf in found.missing:
-        print(f"  no row yet of {leaf}: `graft generate` makes them")
+        print(printable(f"  no row yet of {leaf}: `graft generate` makes them"))
     if fits is not None:
         told = ", ".join(f"{name} {size(value)}" for name, value in as_json(fits.memory).items())
         print(f"memory:    about {size(fits.memory.total)} ({told})")
@@ -99,7 +100,7 @@ def _print_json(job: Job, costs: Json) -> None:
 
 def columns(table: Sequence[Sequence[str]]) -> str:
     """The first column to the left, numbers to the right."""
-    from pipelines.check.render import visible
+    from pipelines.text import visible
 
     table = [[visible(cell) for cell in row] for row in table]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

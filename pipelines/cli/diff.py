@@ -12,7 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipelines.cli.common import TARGET, cache, format_option, say, target_option, taxonomy
+from pipelines.cli.common import (
+    TARGET,
+    cache,
+    format_option,
+    printable,
+    say,
+    target_option,
+    taxonomy,
+)
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK, GraftError, ReleaseError, UsageError
 
 if TYPE_CHECKING:
@@ -218,7 +226,7 @@ def _line(change: Change, sides: Sides) -> str:
         old, new = sides.base[change.previous_leaf or change.leaf], sides.head[change.leaf]
         words = differences(old, new)
         beside = f" ({', '.join(words)})" if words else ""
-    return _harmless(
+    return printable(
         f"{change.status:9} {change.leaf}{origin}  {counts}  redoes: {change.invalidates}{beside}"
     )
 
@@ -229,13 +237,4 @@ def _finding(problem: Problem, shown: str, names: tuple[str, str]) -> str:
     name = names[problem.side == "head"]
     path = posixpath.join(shown, error.path)
     text = f"{path}:{error.line}:{error.column}: {error.message} {error.hint}".rstrip()
-    return _harmless(f"{text} Not compared: so it is in the {problem.side}, {name}.")
-
-
-def _harmless(text: str) -> str:
-    """Names and YAML are contributed: nothing in them may steer a terminal."""
-    if text.isprintable():
-        return text
-    from pipelines.check.render import visible
-
-    return visible(text)
+    return printable(f"{text} Not compared: so it is in the {problem.side}, {name}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pipelines.cli.common import cache, printable, released, say, target_option
+from pipelines.cli.common import cache, released, say, target_option
 from pipelines.errors import EXIT_OK, UsageError
 
 HELP = (
@@ -119,7 +119,7 @@ def _bundle(args: argparse.Namespace) -> int:
         raise UsageError("--bundle takes --release, --extras, --index and --target, and no more.")
     target, tag = released(args, args.release)
     order = Order(Path(args.out), args.extras or EXTRAS, args.index or "")
-    digest = bundle(target, tag, order, lambda text: say(printable(text)))
+    digest = bundle(target, tag, order, say)
     print(f"{digest}  {args.out}")
     size = order.out.stat().st_size / 1e6
     say(f"{tag} with its base and {', '.join(order.extras)}: {size:.0f} MB in {args.out}")

@@ -67,8 +67,8 @@ def command(args: argparse.Namespace) -> int:
 
 def _do(tree: Tree, fixed: Fixed, before: str, args: argparse.Namespace) -> Fixed:
     """Write one file, or show what would be written, and say what was found."""
-    from pipelines.check.render import visible
     from pipelines.fix import write
+    from pipelines.text import visible
     from pipelines.work_tree import WorkTree
 
     dry = args.check or args.diff

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from pipelines.cli.common import options, printable, runs_option, say, target_option
+from pipelines.cli.common import options, runs_option, say, target_option
 from pipelines.errors import EXIT_FINDINGS, EXIT_OK
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _signs(key: str) -> Callable[[Options, Outcome], None]:
         if outcome.release is not None:
             target = open_target(wanted.target, wanted.cache)
             built = (outcome.directory or wanted.runs) / "release" / MANIFEST
-            say(f"sign: {printable(sign_made(target, outcome.release, built, config))}")
+            say(f"sign: {sign_made(target, outcome.release, built, config)}")
 
     return signs
 
@@ -123,7 +123,7 @@ def stop_cleanly() -> None:
 
 
 def print_verdict(evaluation: Evaluation) -> None:
-    from pipelines.check.render import visible
+    from pipelines.text import visible
 
     print(f"verdict: {evaluation.verdict}")
     for reason in evaluation.reasons:
@@ -151,7 +151,7 @@ def print_recipe(recipe: Recipe) -> None:
 
 
 def print_plan(decided: Plan) -> None:
-    from pipelines.check.render import visible
+    from pipelines.text import visible
 
     lines = [
         f"{decided.action}: {decided.reason}",

@@ -8,7 +8,7 @@ import os
 import socket
 
 from pipelines.cli.chat import subject, subject_options, yanked
-from pipelines.cli.common import printable, say
+from pipelines.cli.common import say
 from pipelines.errors import EXIT_OK, GraftError, UsageError
 
 HELP = "serve a release to clients of OpenAI's API"
@@ -51,7 +51,7 @@ def command(args: argparse.Namespace) -> int:
     with _bound(args.host, args.port) as bound:
         hosts = [*LOOPBACK, args.host] if local else ["*"]
         app = application(about.student(), about.name, about.longest, token, hosts)
-        say(printable("\n".join([f"graft serve: the {about.told}", *yanked(about)])))
+        say("\n".join([f"graft serve: the {about.told}", *yanked(about)]))
         print(f"http://{_address(bound)}/v1  model {about.name}", flush=True)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
         try:

@@ -64,8 +64,8 @@ def _store() -> Path:
 
 def _stats(args: argparse.Namespace) -> int:
     from pipelines.artifacts import pretty_json
-    from pipelines.check.render import visible
     from pipelines.generate.upkeep import stats
+    from pipelines.text import visible
 
     path = _store()
     found = stats(path)
