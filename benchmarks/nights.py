@@ -220,9 +220,9 @@ def _untaught(leaf: Leaf, releases: Sequence[tuple[Target, Manifest]]) -> list[E
     found = []
     for target, head in releases:
         entry = head.leaves[leaf.path]
-        own = items(leaf, split(leaf, entry.exam, None), "panel", lambda _: False)
+        own = items(leaf, split(leaf, entry.exam, None), "panel")
         rows = target.read_blob(entry.asked_hash) if entry.asked_hash else b""
-        own += asked(leaf, rows, "panel", lambda _: False)
+        own += asked(leaf, rows, "panel")
         found.append({item.prompt: item for item in own})
     return [item for prompt, item in found[0].items() if all(prompt in one for one in found)]
 

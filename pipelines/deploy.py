@@ -28,7 +28,7 @@ from pipelines.backends import gguf as llama_cpp
 from pipelines.backends.merge import merge
 from pipelines.errors import ReleaseError, UsageError
 from pipelines.evaluate import Answerer, evaluate, not_worse
-from pipelines.evaluate.leaks import Seen
+from pipelines.evaluate.leaks import marked
 from pipelines.exam import questions
 from pipelines.export import released_leaf
 from pipelines.recipe import Recipe, read_recipe
@@ -234,19 +234,19 @@ def _exam(source: Source) -> list[ExamItem]:
     """All exam questions of the release's leaves; all are panel: what matters is that none got worse."""
     target, leaves = source.target, source.manifest.leaves
     directory = target.directory(source.manifest.release)
-    rows = {
-        entry.content_hash: conversations(target.read_blob(entry.data_hash))
-        for entry in leaves.values()
-    }
-    seen = Seen(rows)
     found: list[ExamItem] = []
+    own = {}
     for entry in leaves.values():
         leaf = released_leaf(directory, entry.content_hash)
-        leaked = partial(seen.leaked, own=entry.content_hash)
+        own[leaf.path] = entry.content_hash
         asked = partial(target.read_blob, entry.asked_hash) if entry.asked_hash else None
-        found += questions(leaf, entry.exam, "panel", leaked, asked)
+        found += questions(leaf, entry.exam, "panel", asked)
+    rows = (
+        (entry.content_hash, conversations(target.read_blob(entry.data_hash)))
+        for entry in leaves.values()
+    )
     # Multiple choice enters no verdict, and llama.cpp's library has no cheap way to weigh answers.
-    return [item for item in found if not item.choices]
+    return marked([item for item in found if not item.choices], own, rows)
 
 
 def _record(subject: Subject, order: Order, place: Path, exams: list[Json]) -> None:

@@ -44,13 +44,10 @@ def split(leaf: Leaf, recorded: ExamSplit | None, old: Leaf | None) -> ExamSplit
     )
 
 
-def items(
-    leaf: Leaf, split: ExamSplit, role: Role, leaked: Callable[[str], bool]
-) -> list[ExamItem]:
+def items(leaf: Leaf, split: ExamSplit, role: Role) -> list[ExamItem]:
     """One item for each question of each exam seed, in the leaf's order.
 
-    ``leaked`` is asked about the item's prompt. The id follows from kind, seed and question, so
-    that a rename alters no item.
+    The id follows from kind, seed and question, so that a rename alters no item.
     """
     in_exam = set(split.exam)
     found: dict[str, ExamItem] = {}
@@ -59,7 +56,6 @@ def items(
             continue
         for pair in seed.pairs:
             context = "" if leaf.kind == "knowledge" else seed.context
-            prompt = user_turn(context, pair.question)
             identity = digest([leaf.kind, seed.id, pair.question])[:16]
             item = ExamItem(
                 id=identity,
@@ -67,15 +63,14 @@ def items(
                 role=role,
                 cluster=seed.id,
                 question=pair.question,
-                prompt=prompt,
+                prompt=user_turn(context, pair.question),
                 reference=pair.answer,
-                leaked=leaked(prompt),
             )
             found.setdefault(identity, item)
     return list(found.values())
 
 
-def asked(leaf: Leaf, rows: bytes, role: Role, leaked: Callable[[str], bool]) -> list[ExamItem]:
+def asked(leaf: Leaf, rows: bytes, role: Role) -> list[ExamItem]:
     """The items that a teacher wrote for ``leaf``, from their rows as JSONL.
 
     Those on one chunk are a cluster, and those of a skill in the manner of one seed. An item with
@@ -95,7 +90,6 @@ def asked(leaf: Leaf, rows: bytes, role: Role, leaked: Callable[[str], bool]) ->
                 question=prompt,
                 prompt=prompt,
                 reference=reference,
-                leaked=leaked(prompt),
                 synthetic=True,
                 choices=tuple(sorted(choices, key=lambda said: digest([row["id"], said]))),
             )
@@ -104,16 +98,12 @@ def asked(leaf: Leaf, rows: bytes, role: Role, leaked: Callable[[str], bool]) ->
 
 
 def questions(
-    leaf: Leaf,
-    split: ExamSplit,
-    role: Role,
-    leaked: Callable[[str], bool],
-    rows: Callable[[], bytes] | None,
+    leaf: Leaf, split: ExamSplit, role: Role, rows: Callable[[], bytes] | None
 ) -> list[ExamItem]:
     """All that a leaf's exam asks: people's questions, and those that a teacher wrote for it, whose
     ``rows`` are read only where there is an exam that they enlarge."""
-    found = items(leaf, split, role, leaked)
-    return [*found, *asked(leaf, rows(), role, leaked)] if split.exam and rows else found
+    found = items(leaf, split, role)
+    return [*found, *asked(leaf, rows(), role)] if split.exam and rows else found
 
 
 def user_turn(context: str, question: str) -> str:

@@ -217,7 +217,7 @@ def exam_of(now: Situation, leaves: Mapping[str, Leaf], changed: frozenset[str])
         role: Role = "changed" if path in changed else "panel"
         blob = held.get(leaf.content_hash, "")
         rows = partial(now.target.read_blob, blob) if blob else None
-        found += questions(leaf, split, role, _never, rows)
+        found += questions(leaf, split, role, rows)
     return found
 
 
@@ -290,8 +290,3 @@ def _choice_part(picked: Sequence[tuple[ExamItem, str]]) -> ChoicePart | None:
         return None
     right = sum(chosen == item.reference for item, chosen in picked)
     return ChoicePart(len(picked), round(right / len(picked), 6))
-
-
-def _never(prompt: str) -> bool:
-    """Nobody knows what a foreign model has read."""
-    return False

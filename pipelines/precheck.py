@@ -42,7 +42,7 @@ def precheck(job: Job) -> list[Answered]:
     for path in job.plan.learn:
         seeds = tuple(seed.id for seed in job.leaves[path].seeds)
         split = replace(job.exams[path], exam=seeds, shown=())
-        asked += items(job.leaves[path], split, "changed", lambda prompt: False)
+        asked += items(job.leaves[path], split, "changed")
     if not asked:
         return []
     student = student_of(job.now, job.recipe, before.release)

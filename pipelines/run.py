@@ -32,7 +32,7 @@ from pipelines.bundle import assemble, published, report_input
 from pipelines.culprits import OTHERWISE, SPOILS, search
 from pipelines.documents import Library, documents
 from pipelines.evaluate import Judge, evaluate, not_worse, read_evaluation
-from pipelines.evaluate.leaks import Seen
+from pipelines.evaluate.leaks import marked
 from pipelines.evaluate.remembered import Remembered
 from pipelines.evaluate.suites import compare, version
 from pipelines.exam import questions
@@ -272,15 +272,14 @@ def _rows(job: Job, data: Data) -> tuple[Rows, Rows]:
 
 
 def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:
-    seen = Seen({h: [*new.get(h, []), *old.get(h, [])] for h in {*new, *old}})
     found: list[ExamItem] = []
     changed = job.changed
     for path, leaf in job.leaves.items():
-        own = leaf.content_hash
         role: Role = "changed" if path in changed else "panel"
-        rows = partial(job.asked_bytes, own, data[own].asked_hash)
-        found += questions(leaf, job.exams[path], role, partial(seen.leaked, own=own), rows)
-    return found
+        rows = partial(job.asked_bytes, leaf.content_hash, data[leaf.content_hash].asked_hash)
+        found += questions(leaf, job.exams[path], role, rows)
+    own = {leaf.path: leaf.content_hash for leaf in job.leaves.values()}
+    return marked(found, own, [*new.items(), *old.items()])
 
 
 def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:

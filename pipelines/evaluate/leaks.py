@@ -1,42 +1,48 @@
 """Whether an exam item was seen in training: the same question, or a long run of the same words.
 
-In: the conversations that the weights have seen, by content hash. Within a leaf the generator's leak
-gate has already rejected such rows; this looks across leaves and at rows trained in earlier releases.
+In: the exam, and the conversations that the weights have seen, by content hash. Out: the exam with what
+leaked marked. Within a leaf the generator's leak gate has already rejected such rows; this looks across
+leaves and at rows trained in earlier releases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from pipelines.records import Message
-from pipelines.text import ngrams, normalise, tokens
+from pipelines.records import ExamItem, Message
+from pipelines.text import ngrams, normalise, tokens_of_normal
 
 RUN = 8  # words: the shorter of the two overlaps that contamination studies use
 
+Wording = str | tuple[str, ...]  # a whole question, or a run of its words
 
-class Seen:
-    """The user turns of ``rows``: asked whether a prompt stands among those of other leaves."""
 
-    def __init__(self, rows: Mapping[str, Iterable[Sequence[Message]]]) -> None:
-        self._turns: dict[str, set[str]] = {}
-        self._runs: dict[tuple[str, ...], set[str]] = {}
-        for content_hash, conversations in rows.items():
-            for turns in conversations:
-                for turn in turns:
-                    if turn.role == "user":
-                        self._add(turn.content, content_hash)
+def marked(
+    exam: Sequence[ExamItem],
+    own: Mapping[str, str],
+    rows: Iterable[tuple[str, Iterable[Sequence[Message]]]],
+) -> list[ExamItem]:
+    """``exam`` with ``leaked`` where a leaf other than an item's own was trained on its prompt.
 
-    def _add(self, text: str, content_hash: str) -> None:
-        self._turns.setdefault(normalise(text), set()).add(content_hash)
-        words = tokens(text)
-        if len(words) >= RUN:
-            for run in ngrams(words, RUN):
-                self._runs.setdefault(run, set()).add(content_hash)
+    ``own``: each leaf's content hash; ``rows``: every content hash with its conversations, read once. What
+    is kept grows with the exam, which is small, and not with the rows.
+    """
+    wordings = [_wordings(item.prompt) for item in exam]
+    trained: dict[Wording, set[str]] = {one: set() for found in wordings for one in found}
+    for content_hash, conversations in rows:
+        for turns in conversations:
+            for turn in turns:
+                if turn.role == "user":
+                    for wording in _wordings(turn.content) & trained.keys():
+                        trained[wording].add(content_hash)
+    return [
+        replace(item, leaked=any(trained[one] - {own[item.leaf]} for one in found))
+        for item, found in zip(exam, wordings, strict=True)
+    ]
 
-    def leaked(self, prompt: str, own: str) -> bool:
-        """Whether a leaf other than the one with content hash ``own`` was trained on this prompt."""
-        if self._turns.get(normalise(prompt), set()) - {own}:
-            return True
-        words = tokens(prompt)
-        runs = ngrams(words, RUN) if len(words) >= RUN else set()
-        return any(self._runs.get(run, set()) - {own} for run in runs)
+
+def _wordings(text: str) -> set[Wording]:
+    normal = normalise(text)
+    words = tokens_of_normal(normal)
+    return {normal, *(ngrams(words, RUN) if len(words) >= RUN else ())}

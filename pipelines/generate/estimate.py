@@ -89,7 +89,7 @@ class Estimator:
     def leaf(self, leaf: Leaf, split: ExamSplit, read: Read) -> Estimate:
         """What the leaf's flows will take."""
         teaching = self._teaching
-        exam = [item.prompt for item in items(leaf, split, "changed", lambda _: False)]
+        exam = [item.prompt for item in items(leaf, split, "changed")]
         count = _Count(Setting(exam))
         for flow, row in self._starts(leaf, split, read):
             count.flow = flow.name

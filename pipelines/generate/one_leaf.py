@@ -37,7 +37,7 @@ class OneLeaf:
 
     async def rows(self, asked: Sequence[Sample]) -> list[Sample]:
         """The training rows, none of which asks what the exam asks."""
-        exam = [item.prompt for item in items(self.leaf, self.split, "changed", lambda _: False)]
+        exam = [item.prompt for item in items(self.leaf, self.split, "changed")]
         by_chunk: dict[tuple[str, int | None], list[str]] = {}
         for one in asked:
             if not isinstance(one, ChoiceSample):  # those ask what others ask

@@ -147,8 +147,8 @@ def test_choices_are_shuffled_by_hash_and_hold_the_reference() -> None:
         + b"\n"
         for number in range(200)
     )
-    found = asked(leaf, rows, "changed", lambda prompt: False)
-    assert found == asked(leaf, rows, "changed", lambda prompt: False)
+    found = asked(leaf, rows, "changed")
+    assert found == asked(leaf, rows, "changed")
     places = [one.choices.index("right") for one in found]
     assert all(30 <= places.count(place) <= 70 for place in range(4))
 

@@ -146,7 +146,7 @@ def test_a_model_enlarges_a_skill_s_exam_and_the_judge_reads_it(
     asking = replace(asking, generate=replace(asking.generate, exam_questions=2))
     run(tmp_path / "out", tree, {leaf.content_hash: (leaf, sides)}, teacher, judge, asking)
     (file,) = (tmp_path / "out" / "asked").iterdir()
-    found = asked(leaf, file.read_bytes(), "changed", lambda prompt: False)
+    found = asked(leaf, file.read_bytes(), "changed")
     task = "examine_context" if path == GROUNDED else "examine_skill"
     pairs = sum(len(seed.pairs) for seed in leaf.seeds if seed.id in sides.shown)
     assert teacher.asked[task] == pairs
@@ -172,7 +172,7 @@ def test_an_exam_question_holds_nobody_s_address(tree: WorkTree, tmp_path: Path,
     work = {leaf.content_hash: (leaf, sides)}
     run(tmp_path / "out", tree, work, Talkative(), Model(), asking)
     (file,) = (tmp_path / "out" / "asked").iterdir()
-    found = asked(leaf, file.read_bytes(), "changed", lambda prompt: False)
+    found = asked(leaf, file.read_bytes(), "changed")
     assert found
     assert not any("@" in item.reference for item in found)
     flow = "exam_grounded" if path == GROUNDED else "exam_freeform"
