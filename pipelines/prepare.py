@@ -46,9 +46,10 @@ def decide(options: Options, now: Situation, recipe: Recipe, rebase: bool = True
     A re-base, where it is due and not ruled out, is for runs that release, and not for branches: what
     a branch is told must come of its own changes. So is what an earlier search holds back.
     """
+    seen = now
     if now.past is None:
         _refuse_lost_releases(options)
-    seen = at_base(now) if now.past is None else now
+        seen = at_base(now)
     may = rebase and options.until is None and now.own is None
     today = options.today if may else None
     decided = _decide(seen, wanted(seen), recipe, today)

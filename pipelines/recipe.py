@@ -321,9 +321,7 @@ def load_recipe(name: str) -> Recipe:
         known = ", ".join(sorted(found.stem for found in EMBEDDED.glob("*.yaml")))
         raise RecipeError(f"No recipe {name}: give a file, or one of {known}.") from None
     except OSError as error:
-        raise RecipeError(
-            f"The recipe {path} cannot be read: {error.strerror or error}."
-        ) from error
+        raise RecipeError(f"The recipe {path} cannot be read: {error.strerror}.") from error
     if reading.source is None or reading.findings:
         raise RecipeError(f"The recipe cannot be read: {as_error(reading.findings[0])}")
     return read_recipe(reading.source.data, str(path))

@@ -7,7 +7,6 @@ exam gives in ``examined``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -291,7 +290,7 @@ class BaseModel:
     @property
     def on_hub(self) -> bool:
         """Whether the revision is a commit of the Hub's, and no SHA-256 of ours."""
-        return re.fullmatch(r"[0-9a-f]{40}", self.revision) is not None
+        return len(self.revision) == 40 and not self.revision.strip("0123456789abcdef")
 
 
 @dataclass(frozen=True, slots=True)
