@@ -16,7 +16,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,22 @@ def conversations(rows: bytes) -> list[tuple[Message, ...]]:
     """The messages of each row of such a JSONL, in its order."""
     found = [json.loads(line)["messages"] for line in rows.splitlines()]
     return [tuple(Message(turn["role"], turn["content"]) for turn in row) for row in found]
+
+
+class StoredRows(Collection[tuple[Message, ...]]):
+    """The messages of each row of such a JSONL, read anew each time: those of all leaves fill no memory."""
+
+    def __init__(self, read: Callable[[], bytes]) -> None:
+        self._read = read
+
+    def __iter__(self) -> Iterator[tuple[Message, ...]]:
+        return iter(conversations(self._read()))
+
+    def __len__(self) -> int:
+        return self._read().count(b"\n")
+
+    def __contains__(self, row: object) -> bool:
+        return any(row == one for one in self)
 
 
 # In a row's JSON a quotation mark within a text has a backslash before it, so this is the id alone.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from pipelines.check.exceptions import excused
 from pipelines.evaluate import not_worse, read_evaluation
@@ -22,7 +22,7 @@ from pipelines.situation import ALLOWABLE, stored_leaf
 
 FEW = 20  # rows of a step, below which a part of them says nothing
 
-Rows = Mapping[str, Sequence[tuple[Message, ...]]]
+Rows = Mapping[str, Collection[tuple[Message, ...]]]
 
 
 def edited(job: Job) -> dict[str, str]:

@@ -7,7 +7,7 @@ went through its phases one after the other.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from pipelines.mix import (
 from pipelines.mix.external import located, read_external
 from pipelines.records import Leaf, LeafData, Message
 
-Rows = Mapping[str, Sequence[Talk]]
+Rows = Mapping[str, Collection[Talk]]
 
 
 def make_mix(job: Job, data: Mapping[str, LeafData], new: Rows, old: Rows) -> Path:
@@ -35,7 +35,7 @@ def make_mix(job: Job, data: Mapping[str, LeafData], new: Rows, old: Rows) -> Pa
     files = [(entry, located(entry, job.options.cache)) for entry in job.recipe.mix.external]
     inputs = {
         "new": digest(new),
-        "old": digest(old),
+        "old": digest({content_hash: data[content_hash].data_hash for content_hash in old}),
         "mix": digest([job.recipe.mix, job.recipe.seed, job.recipe.student.positions]),
         "external": digest([file_digest(path).sha256 for _, path in files]),
     }

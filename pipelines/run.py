@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from pipelines.artifacts import (
+    StoredRows,
     conversations,
     digest,
     finished,
@@ -23,6 +24,7 @@ from pipelines.artifacts import (
     output_digest,
     pretty_json,
     said,
+    sha256,
     stage,
     tree_digests,
     write_atomic,
@@ -68,8 +70,9 @@ REPORT_VERSION = 4
 RELEASE_VERSION = 3
 
 # By content hash: conversations, and what is kept of a leaf's data.
-Rows = dict[str, list[tuple[Message, ...]]]
+Rows = dict[str, Collection[tuple[Message, ...]]]
 Data = Mapping[str, LeafData]
+_NO_ROWS = sha256(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,21 +257,29 @@ def _generate(job: Job) -> Data:
 
 
 def _rows(job: Job, data: Data) -> tuple[Rows, Rows]:
-    """Conversations by content hash: those that the weights lack, and those that they have seen."""
+    """Conversations by content hash: those that the weights lack, and those that they have seen.
+
+    Of the latter only those of changed leaves are held: however many leaves there are, the memory is that
+    of the new ones.
+    """
     learn = {job.leaves[path].content_hash: path for path in job.plan.learn}
     new: Rows = {}
     old: Rows = {}
     for content_hash, made in data.items():
-        rows = conversations(job.row_bytes(content_hash, made.data_hash))
+        read = partial(job.row_bytes, content_hash, made.data_hash)
         path = learn.get(content_hash)
         if path is None:
-            old[content_hash] = rows
+            if made.data_hash != _NO_ROWS:
+                old[content_hash] = StoredRows(read)
             continue
+        rows = conversations(read())
         before = job.start.leaves.get(path) if job.start else None
         known = set(conversations(job.now.target.read_blob(before.data_hash))) if before else set()
         new[content_hash] = [row for row in rows if row not in known]
-        old[content_hash] = [row for row in rows if row in known]
-    return new, {content_hash: rows for content_hash, rows in old.items() if rows}
+        seen = [row for row in rows if row in known]
+        if seen:
+            old[content_hash] = seen
+    return new, old
 
 
 def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from pipelines.train.order import Order, carry_out
 
 TRAIN_VERSION = 2
 
-Rows = Mapping[str, Sequence[tuple[Message, ...]]]
+Rows = Mapping[str, Collection[tuple[Message, ...]]]
 
 
 def train(job: Job, data: Mapping[str, LeafData], new: Rows, old: Rows) -> None:

@@ -67,6 +67,27 @@ def test_conversations_come_back_from_rows_as_they_were(texts: list[str]) -> Non
     assert artifacts.conversations(artifacts.rows_to_bytes([row])) == [row.messages]
 
 
+def test_stored_rows_are_those_of_the_bytes_and_read_when_they_are_wanted() -> None:
+    made = [sample(name, f"{name}?\n\u2028", "an answer") for name in "abc"]
+    data = artifacts.rows_to_bytes(made)
+    asked = []
+
+    def read() -> bytes:
+        asked.append(len(asked))
+        return data
+
+    rows = artifacts.StoredRows(read)
+    assert not asked
+    assert [*rows] == artifacts.conversations(data)
+    read_once = len(asked)
+    assert [*rows] == artifacts.conversations(data)
+    assert len(asked) > read_once
+    assert len(rows) == 3
+    assert made[1].messages in rows
+    assert sample("d", "another?", "no").messages not in rows
+    assert not artifacts.StoredRows(lambda: b"")
+
+
 @pytest.mark.parametrize("size", [0, 1, (1 << 18) - 1, 1 << 18, 3 * (1 << 18) + 5])
 def test_a_copy_and_its_digest_come_from_one_reading(tmp_path: Path, size: int) -> None:
     (tmp_path / "file").write_bytes(os.urandom(size))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 import json
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,7 +38,7 @@ class Source:
     name: str
     label: str
     phase: Phase
-    rows: Sequence[Talk]
+    rows: Collection[Talk]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from pipelines.errors import TrainError
 from pipelines.recipe import Recipe, read_recipe
 from pipelines.records import Message, as_json
 
-Conversations = Mapping[str, Sequence[tuple[Message, ...]]]
+Conversations = Mapping[str, Collection[tuple[Message, ...]]]
 Say = Callable[[str], None]
 _ORDER, _RESULT = "order.json", "result"
 
@@ -99,7 +99,8 @@ def write_order(
 ) -> None:
     """Everything that a training reads but its base and adapter, as files."""
     shutil.rmtree(folder, ignore_errors=True)
-    rows = {"new": as_json(new), "old": as_json(old), "recipe": as_json(recipe)}
+    kept = {h: [*found] for h, found in old.items()}
+    rows = {"new": as_json(new), "old": as_json(kept), "recipe": as_json(recipe)}
     for name, value in rows.items():
         write_atomic(folder / f"{name}.json", json.dumps(value, ensure_ascii=False).encode())
     told = {

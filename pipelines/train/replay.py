@@ -49,7 +49,7 @@ def replay(
     credit = 0.0
     for name in turns:
         credit += shares[name]
-        for row in _drawn(name, old[name], credit, epoch, tokenizer, recipe):
+        for row in _drawn(name, [*old[name]], credit, epoch, tokenizer, recipe):
             if credit < len(row.ids) / 2:
                 break
             credit -= len(row.ids)

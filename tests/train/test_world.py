@@ -9,16 +9,18 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
+from pipelines.artifacts import StoredRows, canonical_json
 from pipelines.errors import TrainError
 from pipelines.recipe import Hardware, Recipe
 from pipelines.train.adapter import adapt
 from pipelines.train.order import Order, carry_out, write_order
-from tests.train.support import recipe, rows
+from tests.train.support import Talk, recipe, rows
 
 NEW, OLD = {"a": rows("canal", 40)}, {"b": rows("river"), "c": rows("delta")}
 # A training that hangs fails its test, and does not hold up all the others.
@@ -38,6 +40,11 @@ def alone(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("alone")
     adapt(Order(base), NEW, OLD, on(1), out, lambda line: None)
     return out
+
+
+def as_bytes(talks: list[Talk]) -> bytes:
+    """Rows as a release keeps them, of what the training reads of them."""
+    return b"".join(canonical_json({"messages": talk}) + b"\n" for talk in talks)
 
 
 def losses(out: Path) -> list[float]:
@@ -67,7 +74,8 @@ def test_two_processes_do_what_one_does(
 ) -> None:
     order = Order(base, work=tmp_path / "work")
     out = tmp_path / "out"
-    carry_out(order, NEW, OLD, on(2, launch=TORCHRUN, **hardware), out, lambda line: None)
+    stored = {name: StoredRows(partial(as_bytes, found)) for name, found in OLD.items()}
+    carry_out(order, NEW, stored, on(2, launch=TORCHRUN, **hardware), out, lambda line: None)
     assert_like(out, alone)
 
 
