@@ -135,7 +135,9 @@ class Train:
 
     ``interpolation`` is the part of the way from the old weights to the trained ones that is gone
     (WiSE-FT, Wortsman et al., 2109.01903): a little less than all forgets less. ``replay``: tokens of
-    earlier leaves for a new one; ``replay_least`` of them in all, however small the change.
+    earlier leaves for a new one; ``replay_least`` of them in all, however small the change. ``steps``
+    are wanted of a change too small for as many of ``tokens_per_step``: its steps are smaller then, of
+    ``step_least`` tokens at least. 0: every step is as large as it may be.
     """
 
     rank: int
@@ -155,6 +157,8 @@ class Train:
     optimizer: Literal["adamw", "adafactor"] = "adamw"
     schedule: Literal["linear", "cosine"] = "linear"
     replay_least: int = 0
+    steps: int = 0
+    step_least: int = 0
     warmup: float = 0.02
     clip: float = 1.0
     too_long: Literal["leave_out", "split", "refuse"] = "leave_out"
@@ -300,11 +304,10 @@ class Recipe:
     def essence(self) -> Recipe:
         """The recipe without how teacher and judge are reached, what may be spent and what follows upon
         a run: runs are told apart by this."""
-        judge = self.judge and self.judge.essence
         return dataclasses.replace(
             self,
             teacher=self.teacher.essence,
-            judge=judge,
+            judge=self.judge and self.judge.essence,
             hardware=self.hardware.essence,
             budget=None,
             lineage=Lineage(),

@@ -27,7 +27,7 @@ from pipelines.recipe import Recipe, Teacher
 from pipelines.records import Waiting
 from pipelines.speeds import measured, note
 from pipelines.text import estimate_tokens
-from pipelines.train.cost import replayed
+from pipelines.train.cost import replayed, step_tokens
 
 SECONDS_A_CALL = 10.0  # of a teacher with a model, before one was measured here
 EXTRACTIVE_CALLS = 300.0  # a second, of the teacher without one
@@ -190,7 +190,7 @@ def training(job: Job) -> Training:
         corrected = set(job.plan.corrected)
         each = sum(n * _passes(job, path in corrected) for path, n in fresh.items())
         tokens = round(each + _more(job, fresh))
-        per_step = recipe.train.tokens_per_step
+        per_step = step_tokens(recipe.train, tokens)
     speed = measured(job.options.cache, train_speed(recipe))
     return Training(
         rows, sum(fresh.values()), tokens, -(-tokens // max(1, per_step)),

@@ -19,6 +19,7 @@ from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
 from pipelines.train.base import save_adapter, with_adapter
 from pipelines.train.checkpoint import Progress, checkpoints_of
+from pipelines.train.cost import step_tokens
 from pipelines.train.data import Encoded, encode, steps
 from pipelines.train.integrations import reporting
 from pipelines.train.loop import (
@@ -187,10 +188,11 @@ def _trained(
         material.tokens, settings.schedule, settings.warmup, settings.clip, hardware.micro_tokens,
         recipe.seed,
     )  # fmt: skip
+    most = step_tokens(settings, material.tokens)
     rows = (
         step
         for number, epoch in enumerate(material.epochs)
-        for step in steps(epoch, settings.tokens_per_step, recipe.seed + number)
+        for step in steps(epoch, most, recipe.seed + number)
     )
     checkpoints = checkpoints_of(order, recipe, say)
     with reporting(recipe, here, order.work or Path()) as log:

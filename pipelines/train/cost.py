@@ -172,6 +172,13 @@ def must_fit(wanted: Memory, available: float, student: str) -> None:
     )
 
 
+def step_tokens(train: Train, tokens: float) -> int:
+    """Tokens of a step at most, where a training has so many in all."""
+    if not train.steps:
+        return train.tokens_per_step
+    return min(train.tokens_per_step, max(train.step_least, 1, int(tokens / train.steps)))
+
+
 def replayed(train: Train, new: float, corrected: float) -> float:
     """Tokens of earlier leaves that an epoch takes with ``new`` ones, of which so many ``corrected``.
 

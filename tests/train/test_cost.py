@@ -11,7 +11,15 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from pipelines.errors import TrainError
 from pipelines.recipe import Recipe, load_recipe
 from pipelines.train.base import _config
-from pipelines.train.cost import made_shape, memory, must_fit, operations, shape_of, trained
+from pipelines.train.cost import (
+    made_shape,
+    memory,
+    must_fit,
+    operations,
+    shape_of,
+    step_tokens,
+    trained,
+)
 from tests.train.support import fresh, recipe
 
 CONFIG = {
@@ -73,6 +81,16 @@ def test_another_kind_of_model_is_one_sentence() -> None:
         TrainError, match=r"config\.json of it names no shape .*'num_attention_heads'"
     ):
         shape_of({"d_model": 512}, "it")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "most"), [(0, 64), (9_000, 64), (20_000, 100), (80_000, 400), (10**9, 512)]
+)
+def test_a_step_grows_with_what_is_trained_between_its_limits(tokens: int, most: int) -> None:
+    settings = replace(recipe().train, tokens_per_step=512, steps=200, step_least=64)
+    assert step_tokens(settings, tokens) == most
+    assert step_tokens(replace(settings, steps=0), tokens) == 512
+    assert step_tokens(replace(settings, step_least=900), tokens) == 512
 
 
 def test_operations_grow_with_tokens() -> None:

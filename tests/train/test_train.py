@@ -53,6 +53,10 @@ def record(directory: Path) -> Json:
     return found
 
 
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
 def logits(base: Path, adapter: Path | None) -> torch.Tensor:
     """What plain transformers and peft make of the directories."""
     model: Any = AutoModelForCausalLM.from_pretrained(base)
@@ -144,6 +148,20 @@ def test_continued_weights_begin_where_the_last_ones_ended(
     before, after = (load_file(p / "adapter_model.safetensors") for p in (adapter, tmp_path))
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_as_many_steps_are_taken_of_a_small_change_as_the_recipe_wants(
+    base: Path, tmp_path: Path
+) -> None:
+    wanted = replace(recipe().train, tokens_per_step=10_000, steps=9)
+    for name, settings in {"one": replace(wanted, steps=0), "nine": wanted}.items():
+        (tmp_path / name).mkdir()
+        new, old = {"d": rows("fjord", 60)}, {"a": rows("canal", 60)}
+        adapt(Order(base), new, old, replace(recipe(), train=settings), tmp_path / name, quiet)
+    taken = {n: len(_lines(tmp_path / n / "training.jsonl")) for n in ("one", "nine")}
+    assert taken["one"] == 1
+    assert taken["nine"] == pytest.approx(9, abs=1)  # rows and their padding fill no step quite
+    assert record(tmp_path / "one")["tokens"] == record(tmp_path / "nine")["tokens"]
 
 
 def test_rows_that_correct_weigh_more(base: Path, adapter: Path, tmp_path: Path) -> None:
