@@ -3,9 +3,10 @@
     python benchmarks/train.py [SUBJECT …] [--rounds N] [--tokens N] [--environment DIR]
 
 Subjects: ``tiny`` and ``middle`` (the same model, rows and tokens a step for everyone, float32, two
-threads), ``laptop`` (the laptop recipe's shape: memory and speed beside what a plan says), ``cuda`` (a
-Llama of 1.1 B in bfloat16, where there is such a device). Each trainer is a process of its own, everyone
-by turns. TRL comes from PyPI into an environment made on the first use. Output: Markdown.
+threads), ``small`` (tiny in the steps that a small change takes), ``laptop`` (the laptop recipe's shape:
+memory and speed beside what a plan says), ``cuda`` (a Llama of 1.1 B in bfloat16, where there is such a
+device). Each trainer is a process of its own, everyone by turns. TRL comes from PyPI into an environment
+made on the first use. Output: Markdown.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.children import Cost, Failed, run  # noqa: E402
-from benchmarks.training.subjects import CUDA, LAPTOP, MIDDLE, TINY, Subject, make  # noqa: E402
+from benchmarks.training.subjects import CUDA, LAPTOP, MIDDLE, SMALL, TINY, Subject, make  # noqa: E402
 from pipelines.train.cost import operations  # noqa: E402
 
 SCRIPTS = ROOT / "benchmarks" / "training"
@@ -228,6 +229,7 @@ def _beside(subject: Subject) -> Callable[[Given], Iterator[str]]:
 
 SUBJECTS: dict[str, Callable[[Given], Iterator[str]]] = {
     "tiny": _beside(TINY),
+    "small": _beside(SMALL),
     "middle": _beside(MIDDLE),
     "laptop": laptop,
     "cuda": cuda,

@@ -10,7 +10,7 @@ import json
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,9 @@ EVERYONE = (
 )
 TINY = Subject(
     "tiny: 2 layers of 192, vocabulary 4,096", "llama",
-    _llama(192, 2, 4, 4, 512, 4096), 60_000, 512, engines=EVERYONE,
+    _llama(192, 2, 4, 4, 512, 4096), 60_000, 2048, engines=EVERYONE,
 )  # fmt: skip
+SMALL = replace(TINY, name=f"{TINY.name}, a small change", tokens_per_step=512)
 MIDDLE = Subject(
     "Llama of 62 M weights: 8 layers of 640, vocabulary 32,000", "llama",
     _llama(640, 8, 10, 10, 1728, 32_000), 20_000, 1024, engines=EVERYONE,
