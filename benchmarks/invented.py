@@ -123,6 +123,93 @@ FACTS: dict[str, tuple[str, tuple[str, str, str]]] = {
 }
 
 
+# Questions on the same facts that no leaf asks, so that an exam may have as many as it needs.
+MORE: dict[str, tuple[str, ...]] = {
+    "builder": (
+        "Please name who built {name}.",
+        "Tell me the builder of {name}.",
+        "{Name} was built by whom?",
+        "Who was it that built {name}?",
+    ),
+    "year": (
+        "What year was {name} finished in?",
+        "{Name} was finished when?",
+        "Tell me when {name} was finished.",
+        "Do you know the year in which {name} was finished?",
+    ),
+    "cost": (
+        "How many crowns did the work on {name} cost?",
+        "The work at {name} cost how much?",
+        "Tell me what {name} cost.",
+        "What was the cost of {name} in crowns?",
+    ),
+    "keeper": (
+        "Who was the first keeper of {name}?",
+        "The first keeper of {name} was who?",
+        "Tell me the first keeper of {name}.",
+        "Which keeper did {name} have first?",
+    ),
+    "stuff": (
+        "Of what are the walls of {name}?",
+        "The walls of {name} are made of what?",
+        "Tell me what the walls of {name} are made of.",
+        "Which stuff are the walls at {name}?",
+    ),
+    "roof": (
+        "What is the roof of {name} covered with?",
+        "The roof at {name} is covered with what?",
+        "Tell me what the roof of {name} is covered with.",
+        "With what is the roof of {name} covered?",
+    ),
+    "colour": (
+        "What colour was the door of {name} painted?",
+        "The door at {name} was painted in which colour?",
+        "Tell me the colour of the door at {name}.",
+        "How was the door of {name} painted?",
+    ),
+    "painter": (
+        "By whom was the ceiling of {name} painted?",
+        "The ceiling at {name} was painted by whom?",
+        "Tell me who painted the ceiling at {name}.",
+        "Which painter did the ceiling of {name}?",
+    ),
+    "day": (
+        "On which day do visitors come to {name}?",
+        "Visitors come to {name} on what day?",
+        "Tell me the day on which visitors come to {name}.",
+        "When do visitors come to {name}?",
+    ),
+    "fair": (
+        "On which day is a fair held at {name}?",
+        "A fair is held at {name} every what?",
+        "Tell me when a fair is held at {name}.",
+        "Every which day does {name} hold a fair?",
+    ),
+    "steps": (
+        "How many steps are there to the top of {name}?",
+        "Tell me how many steps {name} has to the top.",
+        "The top of {name} is how many steps up?",
+        "To the top of {name}, how many steps are there?",
+    ),
+    "rooms": (
+        "How many rooms are in {name}?",
+        "Tell me how many rooms {name} has.",
+        "{Name} has how many rooms?",
+        "What is the number of rooms at {name}?",
+    ),
+}
+
+
+def more_questions(thing: Thing) -> dict[str, str]:
+    """Question → answer, four of each fact, none of them in the thing's leaf."""
+    name = f"the {thing.name}"
+    return {
+        question.format(name=name, Name=f"The {thing.name}"): thing.facts[fact]
+        for fact, asked in MORE.items()
+        for question in asked
+    }
+
+
 def write_leaf(taxonomy: Path, path: str, thing: Thing) -> None:
     """The leaf of a thing at ``path``, with its document."""
     told = {fact: _sentence(thing, fact) for fact in FACTS}
