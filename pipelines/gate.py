@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pipelines.check.exceptions import excused
 from pipelines.evaluate import not_worse, read_evaluation
 from pipelines.evaluate.probes import not_taken, probes
 from pipelines.generate.flow import EXAM_FLOWS
 from pipelines.generate.ledger import check_ledger
+from pipelines.ingredients import Rows
 from pipelines.job import Job
 from pipelines.leaf_files import ATTRIBUTION_FILE
-from pipelines.records import Evaluation, Finding, Ledger, LedgerStep, Message, Probe
+from pipelines.records import Evaluation, Finding, Ledger, LedgerStep, Probe
 from pipelines.situation import ALLOWABLE, stored_leaf
 
 FEW = 20  # rows of a step, below which a part of them says nothing
-
-Rows = Mapping[str, Collection[tuple[Message, ...]]]
 
 
 def edited(job: Job) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""What a run mixes and how it trains it: rows by leaf and phase, chunks for distractors, external data.
+"""What a run trains on: rows that are new and rows that were seen; mixed, chunks for distractors and external
+data besides.
 
-In: a ``Job`` and its conversations by content hash. Out: the stage directory ``mix``, and weights that
-went through its phases one after the other.
+In: a ``Job`` and what there is of each leaf. Out: conversations by content hash; the stage directory ``mix``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
-from pipelines.artifacts import digest, file_digest, finished, stage
+from pipelines.artifacts import (
+    StoredRows,
+    conversations,
+    digest,
+    file_digest,
+    finished,
+    sha256,
+    stage,
+)
 from pipelines.documents import Library, documents
 from pipelines.job import Job
 from pipelines.mix import (
@@ -26,7 +34,33 @@ from pipelines.mix import (
 from pipelines.mix.external import located, read_external
 from pipelines.records import Leaf, LeafData, Message
 
-Rows = Mapping[str, Collection[Talk]]
+Rows = Mapping[str, Collection[Talk]]  # conversations by content hash
+
+
+def rows_of(job: Job, data: Mapping[str, LeafData]) -> tuple[Rows, Rows]:
+    """Conversations by content hash: those that the weights lack, and those that they have seen.
+
+    Of the latter only those of changed leaves are held: however many leaves there are, the memory is that
+    of the new ones.
+    """
+    learn = {job.leaves[path].content_hash: path for path in job.plan.learn}
+    new: dict[str, Collection[Talk]] = {}
+    old: dict[str, Collection[Talk]] = {}
+    for content_hash, made in data.items():
+        read = partial(job.row_bytes, content_hash, made.data_hash)
+        path = learn.get(content_hash)
+        if path is None:
+            if made.data_hash != sha256(b""):
+                old[content_hash] = StoredRows(read)
+            continue
+        rows = conversations(read())
+        before = job.start.leaves.get(path) if job.start else None
+        known = set(conversations(job.now.target.read_blob(before.data_hash))) if before else set()
+        new[content_hash] = [row for row in rows if row not in known]
+        seen = [row for row in rows if row in known]
+        if seen:
+            old[content_hash] = seen
+    return new, old
 
 
 def make_mix(job: Job, data: Mapping[str, LeafData], new: Rows, old: Rows) -> Path:

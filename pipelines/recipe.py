@@ -20,6 +20,7 @@ from pipelines.urls import wrong_url
 from pipelines.yaml_source import as_error, read_yaml
 
 EMBEDDED = Path(__file__).parent / "recipes"
+COMMIT = re.compile(r"[0-9a-f]{40}")  # of a repository on the Hub
 SHAPE = ("vocabulary", "hidden", "layers", "heads", "feed_forward")  # of a student made here
 POSITIVE = (
     "threads", "student.positions", "generate.chunk_words", "train.rank", "train.alpha",
@@ -63,12 +64,9 @@ class Teacher:
     def essence(self) -> Teacher:
         """Only what rows depend on: another address, pace or price gives the same data."""
         return Teacher(
-            self.backend,
-            self.model,
-            self.revision,
-            completions=self.completions,
+            self.backend, self.model, self.revision, completions=self.completions,
             context=self.context,
-        )
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,13 +303,9 @@ class Recipe:
         """The recipe without how teacher and judge are reached, what may be spent and what follows upon
         a run: runs are told apart by this."""
         return dataclasses.replace(
-            self,
-            teacher=self.teacher.essence,
-            judge=self.judge and self.judge.essence,
-            hardware=self.hardware.essence,
-            budget=None,
-            lineage=Lineage(),
-        )
+            self, teacher=self.teacher.essence, judge=self.judge and self.judge.essence,
+            hardware=self.hardware.essence, budget=None, lineage=Lineage(),
+        )  # fmt: skip
 
 
 def load_recipe(name: str) -> Recipe:
@@ -367,7 +361,7 @@ def _wrong_student(recipe: Recipe) -> str:
             "layers, heads and feed_forward, and a section bootstrap; or pin a model of the Hub by the "
             "40 digits of its revision."
         )
-    if student.revision and not re.fullmatch(r"[0-9a-f]{40}", student.revision):
+    if student.revision and not COMMIT.fullmatch(student.revision):
         return "student.revision must be the 40 digits of a commit; a branch or tag can move."
     if student.revision and any(shape):
         return "student has a revision, whose config.json says its shape: leave vocabulary and the like out."
@@ -397,6 +391,6 @@ def _wrong_source(entry: External) -> str:
         return "file and revision belong to hub." if entry.file or entry.revision else ""
     if entry.file is None:
         return "name the file of the data set, JSONL with messages."
-    if not re.fullmatch(r"[0-9a-f]{40}", entry.revision or ""):
+    if not COMMIT.fullmatch(entry.revision or ""):
         return "revision must be the 40 digits of a commit; a branch or tag can move."
     return ""

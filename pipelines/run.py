@@ -10,21 +10,18 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from pipelines.artifacts import (
-    StoredRows,
-    conversations,
     digest,
     finished,
     lock,
     output_digest,
     pretty_json,
     said,
-    sha256,
     stage,
     tree_digests,
     write_atomic,
@@ -44,6 +41,7 @@ from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.generate.released import drop_vetoed
+from pipelines.ingredients import Rows, rows_of
 from pipelines.job import Job, Say, day_of
 from pipelines.prepare import at_base, decide, hold, make_job, plan, rebuild, run_directory
 from pipelines.recipe import Recipe
@@ -51,7 +49,6 @@ from pipelines.records import (
     Evaluation,
     ExamItem,
     LeafData,
-    Message,
     Plan,
     Role,
     SuiteScore,
@@ -69,10 +66,8 @@ EVALUATE_VERSION = 3
 REPORT_VERSION = 4
 RELEASE_VERSION = 3
 
-# By content hash: conversations, and what is kept of a leaf's data.
-Rows = dict[str, Collection[tuple[Message, ...]]]
+# What is kept of a leaf's data, by content hash.
 Data = Mapping[str, LeafData]
-_NO_ROWS = sha256(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +206,7 @@ def _carry_out(
         data = _generate(job)
         if options.until == "generate":
             return Outcome(decided, directory, None, None)
-        new, old = _rows(job, data)
+        new, old = rows_of(job, data)
         train(job, data, new, old)
         if options.until == "train":
             return Outcome(decided, directory, None, None)
@@ -254,32 +249,6 @@ def _generate(job: Job) -> Data:
             job.say(f"generate: {store.made} calls made, {store.reused} read back from the store")
     found = {**job.kept, **read_summary(place)}
     return {leaf.content_hash: found[leaf.content_hash] for leaf in job.leaves.values()}
-
-
-def _rows(job: Job, data: Data) -> tuple[Rows, Rows]:
-    """Conversations by content hash: those that the weights lack, and those that they have seen.
-
-    Of the latter only those of changed leaves are held: however many leaves there are, the memory is that
-    of the new ones.
-    """
-    learn = {job.leaves[path].content_hash: path for path in job.plan.learn}
-    new: Rows = {}
-    old: Rows = {}
-    for content_hash, made in data.items():
-        read = partial(job.row_bytes, content_hash, made.data_hash)
-        path = learn.get(content_hash)
-        if path is None:
-            if made.data_hash != _NO_ROWS:
-                old[content_hash] = StoredRows(read)
-            continue
-        rows = conversations(read())
-        before = job.start.leaves.get(path) if job.start else None
-        known = set(conversations(job.now.target.read_blob(before.data_hash))) if before else set()
-        new[content_hash] = [row for row in rows if row not in known]
-        seen = [row for row in rows if row in known]
-        if seen:
-            old[content_hash] = seen
-    return new, old
 
 
 def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:

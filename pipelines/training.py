@@ -10,7 +10,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,19 +24,17 @@ from pipelines.artifacts import (
 )
 from pipelines.errors import GraftError, TrainError
 from pipelines.fitting import fit, memory_taken
-from pipelines.ingredients import make_mix
+from pipelines.ingredients import Rows, make_mix
 from pipelines.job import COST, Job, Say
 from pipelines.mix import PHASES, read_phase
 from pipelines.recipe import Recipe
-from pipelines.records import Json, LeafData, Message
+from pipelines.records import Json, LeafData
 from pipelines.release.materials import SBOM, materials
 from pipelines.speeds import note
 from pipelines.spending import train_speed
 from pipelines.train.order import Order, carry_out
 
 TRAIN_VERSION = 2
-
-Rows = Mapping[str, Collection[tuple[Message, ...]]]
 
 
 def train(job: Job, data: Mapping[str, LeafData], new: Rows, old: Rows) -> None:

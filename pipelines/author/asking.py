@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipelines.author.scalars import visible
+from pipelines.author.scalars import on_one_line
 from pipelines.errors import UsageError
 
 Check = Callable[[str], str]
@@ -69,7 +69,7 @@ class Terminal:
         return str(_answered(self._questionary.select(question, choices=shown)))
 
     def confirm(self, question: str, default: bool) -> bool:
-        shown = visible(question)
+        shown = on_one_line(question)
         return bool(_answered(self._questionary.confirm(shown, default=default)))
 
 

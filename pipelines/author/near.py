@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz, process
 
-from pipelines.author.scalars import visible
+from pipelines.author.scalars import on_one_line
 from pipelines.leaves import LEAF_FILE
 from pipelines.records import Tree
 from pipelines.text import normalise, too_close
@@ -31,7 +31,7 @@ class Asked:
     leaf: str
 
     def __str__(self) -> str:
-        return visible(f"{self.leaf} asks: {self.question[:200]} ({self.answer[:60]})")
+        return on_one_line(f"{self.leaf} asks: {self.question[:200]} ({self.answer[:60]})")
 
 
 class Questions:

@@ -38,7 +38,7 @@ def refuse_unwritable(text: str, what: str) -> None:
         )
 
 
-def visible(text: str) -> str:
+def on_one_line(text: str) -> str:
     """Text of a stranger as a terminal may show it: what would steer the terminal becomes a sign."""
     return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
 

@@ -66,14 +66,14 @@ def write_leaf(root: Path, leaf: NewLeaf, places: Places, *, draft: bool = False
     from pipelines.author.leaf import tidied
     from pipelines.author.place import nearly_the_same, place
     from pipelines.author.plant import leaf_files, plant
-    from pipelines.author.scalars import visible
+    from pipelines.author.scalars import on_one_line
     from pipelines.author.sound import sound
 
     path = place(leaf.kind, from_root(root, leaf.path), places)
     leaf = sound(replace(tidied(leaf), path=path), policy(root).licences)
     folder = plant(root, path, leaf_files(leaf, draft=draft))
     for new, neighbour in nearly_the_same(path, places):
-        say(f"warning: there is {visible(neighbour)} already; is {new} the same, misspelled?")
+        say(f"warning: there is {on_one_line(neighbour)} already; is {new} the same, misspelled?")
     print(f"{shown(folder)} is written.")
     return path
 
