@@ -148,11 +148,11 @@ def main() -> int:
         nights.append(one_night(tree, args.out, number, recipe, events))
         print(row(number, nights[-1]), flush=True)
     one_run(tree, args.out, "joint", args.nights, recipe)
-    chained, joint = compare(args.out, tree)
+    chained, joint, level = compare(args.out, tree)
     lines = report(nights, chained, joint, tree)
     (args.out / "nights.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     panels = [night.panel for night in nights]
-    (args.out / "nights.svg").write_text(chart(panels, mean(joint.values())), encoding="utf-8")
+    (args.out / "nights.svg").write_text(chart(panels, level), encoding="utf-8")
     print("\n".join(["", *lines, "", f"Written to {args.out}."]))
     return 0
 
@@ -205,11 +205,12 @@ def one_night(
 # --- chain against joint run -----------------------------------------------------------------
 
 
-def compare(out: Path, tree: Tree) -> tuple[dict[str, float], dict[str, float]]:
-    """Leaf → token F1 of the chain's last release and of the joint run, on the same questions.
+def compare(out: Path, tree: Tree) -> tuple[dict[str, float], dict[str, float], float]:
+    """Leaf → token F1 of the chain's last release and of the joint run, on the same questions; and the
+    joint run's mean on the exam's alone, which is what each night's panel is.
 
-    A leaf's exam has some thirteen, on which two joint runs of other seeds differ by up to 0.28; so four
-    more of each fact are asked, which no leaf has.
+    An exam has some thirteen of a leaf, on which two joint runs of other seeds differ by up to 0.28; so
+    four more of each fact are asked, which no leaf has.
     """
     releases = []
     for name in ("chain", "joint"):
@@ -218,20 +219,20 @@ def compare(out: Path, tree: Tree) -> tuple[dict[str, float], dict[str, float]]:
         assert tag is not None
         releases.append((target, target.manifest(tag)))
     leaves = read_leaves(WorkTree(out / "repo" / "taxonomy"))
-    questions = {
+    exam = {
         (leaf.path, item.prompt): item.reference
         for leaf in leaves.values()
         for item in _untaught(leaf, releases)
     }
     taught = set().union(*(_taught(target, head) for target, head in releases))
-    questions |= {
+    more = {
         (path, question): answer
         for path, thing in tree.leaves.items()
         for question, answer in more_questions(thing).items()
         if normalise(question) not in taught
     }
-    chained, joint = (_scores(target, head, questions) for target, head in releases)
-    return chained, joint
+    chained, joint = (_scores(target, head, exam | more) for target, head in releases)
+    return chained, joint, mean(_scores(*releases[1], exam).values())
 
 
 def _taught(target: Target, head: Manifest) -> set[str]:
