@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipelines.backends import Call
 from pipelines.errors import CallError, RecipeError
 from pipelines.findings import Finding
 from pipelines.generate.flow import load_flow, read_flow
 from pipelines.generate.instructlab import BLOCKS
-from pipelines.generate.instructlab.answers import Tags, tagged
 from pipelines.generate.prompts import names, rendering
-from pipelines.generate.steps import Ask, Flow, Setting, Unread
+from pipelines.generate.steps import Ask, Flow, Setting
 from tests.generate.instructlab.rows import FIRST, FOLDER, flow, ours, said
 from tests.generate.passing import Scripted, cut, passed
 
@@ -273,50 +267,6 @@ def test_a_row_for_which_there_is_no_prompt_is_set_apart(tmp_path: Path) -> None
     assert len(found.columns) == 1
     assert found.rejected == [("ask", "leaf_node_type is 'other', for which there is no prompt")]
     assert found.ledger.steps[0].failed == 1
-
-
-# --- columns that do not occur equally often -----------------------------------------------------
-
-TAGS = tagged([Tags("question", "[Q]", "[/Q]"), Tags("response", "[A]", "[/A]")])
-
-
-def test_what_stands_together_is_a_row_and_the_rest_is_given_back() -> None:
-    text = "[Q]q0[/Q][A]a0[/A] [Q]q1[/Q] [Q]q2[/Q][A]a2[/A] [Q]q3[/Q][A]a3[/A][A]b3[/A]"
-    good, bad = TAGS(text)
-    assert good == [{"question": f"q{n}", "response": f"a{n}"} for n in (0, 2)]
-    assert bad == ["[Q]q1[/Q]", "[Q]q3[/Q][A]a3[/A][A]b3[/A]"]
-    assert all(isinstance(raw, Unread) and "equally often" in raw.reason for raw in bad)
-
-
-@pytest.mark.parametrize("order", ["QAQA", "AQAQ", "QQAA", "AAQQ"])
-def test_columns_in_turn_or_in_blocks_are_paired_in_their_order(order: str) -> None:
-    seen: Counter[str] = Counter()
-    text = ""
-    for tag in order:
-        text += f"[{tag}]{tag.lower()}{seen[tag]}[/{tag}]\n"
-        seen[tag] += 1
-    pairs = [{"question": f"q{n}", "response": f"a{n}"} for n in range(2)]
-    assert TAGS(text) == (pairs, [])
-
-
-@given(st.lists(st.sampled_from(["pair", "pair", "question", "answer", "noise"]), max_size=9))
-def test_no_question_gets_the_answer_of_another(parts: list[str]) -> None:
-    forms = {
-        "pair": "[Q]q{n}[/Q][A]a{n}[/A]\n",
-        "question": "[Q]q{n}[/Q]\n",
-        "answer": "[A]a{n}[/A]\n",
-        "noise": "Well, {n}.\n",
-    }
-    text = "".join(forms[part].format(n=n) for n, part in enumerate(parts))
-    good, bad = TAGS(text)
-    order = re.findall(r"\[([QA])\]", text)
-    blocks = [tag for tag, _ in itertools.groupby(order)]
-    if len(blocks) != 2 and order != order[:2] * (len(order) // 2):
-        assert bad
-        for row in good:  # nothing with a tag stands between a question and its answer
-            start, end = text.index(f"[Q]{row['question']}["), text.index(f"[A]{row['response']}[")
-            assert re.findall(r"\[[QA]\]", text[start:end]) == ["[Q]"]
-    assert bool(good or bad) == bool(text.strip())
 
 
 # --- what is wrong with a file -------------------------------------------------------------------
