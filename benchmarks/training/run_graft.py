@@ -33,7 +33,7 @@ def recipe_for(settings: Mapping[str, Any], variant: str = "plain") -> Recipe:
     train = replace(
         made.train, rank=common.RANK, alpha=common.ALPHA, targets="all", epochs=1, rate=common.RATE,
         dropout=0.0, tokens_per_step=settings["tokens_per_step"], replay=0.0, interpolation=1.0,
-        train_embeddings=False,
+        steps=0, train_embeddings=False,
     )  # fmt: skip
     cuda = settings["device"] == "cuda"
     hardware = replace(
