@@ -117,6 +117,9 @@ def conversations(rows: bytes) -> list[tuple[Message, ...]]:
     return [tuple(Message(turn["role"], turn["content"]) for turn in row) for row in found]
 
 
+Rows = Mapping[str, Collection[tuple[Message, ...]]]  # conversations by content hash
+
+
 class StoredRows(Collection[tuple[Message, ...]]):
     """The messages of each row of such a JSONL, read anew each time: those of all leaves fill no memory."""
 

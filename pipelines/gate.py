@@ -10,12 +10,12 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
+from pipelines.artifacts import Rows
 from pipelines.check.exceptions import excused
 from pipelines.evaluate import not_worse, read_evaluation
 from pipelines.evaluate.probes import not_taken, probes
 from pipelines.generate.flow import EXAM_FLOWS
 from pipelines.generate.ledger import check_ledger
-from pipelines.ingredients import Rows
 from pipelines.job import Job
 from pipelines.leaf_files import ATTRIBUTION_FILE
 from pipelines.records import Evaluation, Finding, Ledger, LedgerStep, Probe

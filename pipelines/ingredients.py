@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.artifacts import (
+    Rows,
     StoredRows,
     conversations,
     digest,
@@ -33,8 +34,6 @@ from pipelines.mix import (
 )
 from pipelines.mix.external import located, read_external
 from pipelines.records import Leaf, LeafData, Message
-
-Rows = Mapping[str, Collection[Talk]]  # conversations by content hash
 
 
 def rows_of(job: Job, data: Mapping[str, LeafData]) -> tuple[Rows, Rows]:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.artifacts import (
+    Rows,
     digest,
     finished,
     lock,
@@ -41,7 +42,7 @@ from pipelines.generate import VERSION as GENERATE_VERSION
 from pipelines.generate import data_key, generate, read_summary
 from pipelines.generate.completions import Completions
 from pipelines.generate.released import drop_vetoed
-from pipelines.ingredients import Rows, rows_of
+from pipelines.ingredients import rows_of
 from pipelines.job import Job, Say, day_of
 from pipelines.prepare import at_base, decide, hold, make_job, plan, rebuild, run_directory
 from pipelines.recipe import Recipe

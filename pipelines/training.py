@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines.artifacts import (
+    Rows,
     digest,
     finished,
     output_digest,
@@ -24,7 +25,7 @@ from pipelines.artifacts import (
 )
 from pipelines.errors import GraftError, TrainError
 from pipelines.fitting import fit, memory_taken
-from pipelines.ingredients import Rows, make_mix
+from pipelines.ingredients import make_mix
 from pipelines.job import COST, Job, Say
 from pipelines.mix import PHASES, read_phase
 from pipelines.recipe import Recipe
