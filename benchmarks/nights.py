@@ -17,7 +17,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -232,7 +232,8 @@ def compare(out: Path, tree: Tree) -> tuple[dict[str, float], dict[str, float], 
         if normalise(question) not in taught
     }
     chained, joint = (_scores(target, head, exam | more) for target, head in releases)
-    return chained, joint, mean(_scores(*releases[1], exam).values())
+    level = mean(_by_leaf({asked: joint[asked] for asked in exam}).values())
+    return _by_leaf(chained), _by_leaf(joint), level
 
 
 def _taught(target: Target, head: Manifest) -> set[str]:
@@ -259,16 +260,24 @@ def _untaught(leaf: Leaf, releases: Sequence[tuple[Target, Manifest]]) -> list[E
 
 
 def _scores(
-    target: Target, head: Manifest, questions: dict[tuple[str, str], str]
-) -> dict[str, float]:
+    target: Target, head: Manifest, questions: Mapping[tuple[str, str], str]
+) -> dict[tuple[str, str], float]:
+    """Token F1 of a release on each question of a leaf."""
     adapter = target.directory(head.release) / "adapter"
     base = target.base(head.base_model.revision)
     student = Student(base, adapter if adapter.is_dir() else None, 48, 2)
     said = student.answers([prompt for _, prompt in questions])
-    by_leaf: dict[str, list[float]] = {}
-    for ((leaf, _), reference), text in zip(questions.items(), said, strict=True):
-        by_leaf.setdefault(leaf, []).append(score(text, reference).token_f1)
-    return {leaf: mean(found) for leaf, found in by_leaf.items()}
+    return {
+        asked: score(text, reference).token_f1
+        for (asked, reference), text in zip(questions.items(), said, strict=True)
+    }
+
+
+def _by_leaf(scores: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for (leaf, _), one in scores.items():
+        found.setdefault(leaf, []).append(one)
+    return {leaf: mean(of) for leaf, of in found.items()}
 
 
 def mean(values: Iterable[float]) -> float:

@@ -16,7 +16,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +117,12 @@ def conversations(rows: bytes) -> list[tuple[Message, ...]]:
     return [tuple(Message(turn["role"], turn["content"]) for turn in row) for row in found]
 
 
-Rows = Mapping[str, Collection[tuple[Message, ...]]]  # conversations by content hash
+# Conversations by content hash; those of earlier leaves may be read anew each time, and none is empty.
+Rows = Mapping[str, Sequence[tuple[Message, ...]]]
+OldRows = Mapping[str, Iterable[tuple[Message, ...]]]
 
 
-class StoredRows(Collection[tuple[Message, ...]]):
+class StoredRows(Iterable[tuple[Message, ...]]):
     """The messages of each row of such a JSONL, read anew each time: those of all leaves fill no memory."""
 
     def __init__(self, read: Callable[[], bytes]) -> None:
@@ -128,12 +130,6 @@ class StoredRows(Collection[tuple[Message, ...]]):
 
     def __iter__(self) -> Iterator[tuple[Message, ...]]:
         return iter(conversations(self._read()))
-
-    def __len__(self) -> int:
-        return self._read().count(b"\n")
-
-    def __contains__(self, row: object) -> bool:
-        return any(row == one for one in self)
 
 
 # In a row's JSON a quotation mark within a text has a backslash before it, so this is the id alone.

@@ -7,11 +7,12 @@ In: a ``Job`` and what there is of each leaf. Out: conversations by content hash
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from pipelines.artifacts import (
+    OldRows,
     Rows,
     StoredRows,
     conversations,
@@ -36,15 +37,15 @@ from pipelines.mix.external import located, read_external
 from pipelines.records import Leaf, LeafData, Message
 
 
-def rows_of(job: Job, data: Mapping[str, LeafData]) -> tuple[Rows, Rows]:
+def rows_of(job: Job, data: Mapping[str, LeafData]) -> tuple[Rows, OldRows]:
     """Conversations by content hash: those that the weights lack, and those that they have seen.
 
     Of the latter only those of changed leaves are held: however many leaves there are, the memory is that
     of the new ones.
     """
     learn = {job.leaves[path].content_hash: path for path in job.plan.learn}
-    new: dict[str, Collection[Talk]] = {}
-    old: dict[str, Collection[Talk]] = {}
+    new: dict[str, Sequence[Talk]] = {}
+    old: dict[str, Iterable[Talk]] = {}
     for content_hash, made in data.items():
         read = partial(job.row_bytes, content_hash, made.data_hash)
         path = learn.get(content_hash)
@@ -62,7 +63,7 @@ def rows_of(job: Job, data: Mapping[str, LeafData]) -> tuple[Rows, Rows]:
     return new, old
 
 
-def make_mix(job: Job, data: Mapping[str, LeafData], new: Rows, old: Rows) -> Path:
+def make_mix(job: Job, data: Mapping[str, LeafData], new: Rows, old: OldRows) -> Path:
     """The finished stage ``mix`` of a run; ``data`` is what there is of each leaf."""
     assert job.recipe.mix is not None
     files = [(entry, located(entry, job.options.cache)) for entry in job.recipe.mix.external]
@@ -89,7 +90,7 @@ def make_mix(job: Job, data: Mapping[str, LeafData], new: Rows, old: Rows) -> Pa
     return place
 
 
-def _sources(job: Job, rows: Rows) -> list[Source]:
+def _sources(job: Job, rows: OldRows) -> list[Source]:
     leaves = {leaf.content_hash: (path, leaf) for path, leaf in job.leaves.items()}
     return [
         Source(content_hash, leaves[content_hash][0], _phase(leaves[content_hash][1]), talks)

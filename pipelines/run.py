@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.artifacts import (
+    OldRows,
     Rows,
     digest,
     finished,
@@ -252,7 +253,7 @@ def _generate(job: Job) -> Data:
     return {leaf.content_hash: found[leaf.content_hash] for leaf in job.leaves.values()}
 
 
-def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:
+def _exam(job: Job, data: Data, new: Rows, old: OldRows) -> list[ExamItem]:
     found: list[ExamItem] = []
     changed = job.changed
     for path, leaf in job.leaves.items():
@@ -263,7 +264,7 @@ def _exam(job: Job, data: Data, new: Rows, old: Rows) -> list[ExamItem]:
     return marked(found, own, [*new.items(), *old.items()])
 
 
-def _evaluate(job: Job, data: Data, new: Rows, old: Rows) -> Evaluation:
+def _evaluate(job: Job, data: Data, new: Rows, old: OldRows) -> Evaluation:
     exam, probes = _exam(job, data, new, old), probes_of(job, new)
     place = job.directory / "evaluation"
     inputs = {

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines.artifacts import (
+    OldRows,
     Rows,
     digest,
     finished,
@@ -38,7 +39,7 @@ from pipelines.train.order import Order, carry_out
 TRAIN_VERSION = 2
 
 
-def train(job: Job, data: Mapping[str, LeafData], new: Rows, old: Rows) -> None:
+def train(job: Job, data: Mapping[str, LeafData], new: Rows, old: OldRows) -> None:
     """Train release zero into ``base/``, or the adapter of this change into ``adapter/``."""
     inputs = {
         "data": digest({content_hash: made.data_hash for content_hash, made in data.items()}),

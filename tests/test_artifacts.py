@@ -78,14 +78,8 @@ def test_stored_rows_are_those_of_the_bytes_and_read_when_they_are_wanted() -> N
 
     rows = artifacts.StoredRows(read)
     assert not asked
-    assert [*rows] == artifacts.conversations(data)
-    read_once = len(asked)
-    assert [*rows] == artifacts.conversations(data)
-    assert len(asked) > read_once
-    assert len(rows) == 3
-    assert made[1].messages in rows
-    assert sample("d", "another?", "no").messages not in rows
-    assert not artifacts.StoredRows(lambda: b"")
+    assert [*rows] == [*rows] == artifacts.conversations(data)
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 18) - 1, 1 << 18, 3 * (1 << 18) + 5])

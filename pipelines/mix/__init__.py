@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 import json
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,7 +38,7 @@ class Source:
     name: str
     label: str
     phase: Phase
-    rows: Collection[Talk]
+    rows: Iterable[Talk]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _phase(found: Ingredients, mix: Mix, seed: int, phase: Phase) -> list[Mixed]
     for source in sorted(found.external, key=lambda source: source.name):
         if source.phase == phase:
             rows += [Mixed(source.name, source.label, "external", talk) for talk in source.rows]
-    old = sorted((s for s in found.old if s.phase == phase and s.rows), key=lambda s: s.name)
+    old = sorted((s for s in found.old if s.phase == phase), key=lambda s: s.name)
     wanted = round(mix.replay * len(rows))
     for place, source in enumerate(old):  # of every earlier leaf as many, as far as it has them
         share = -(-wanted // (len(old) - place))

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from pipelines.artifacts import OldRows, Rows
 from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
 from pipelines.train.base import save_adapter, with_adapter
@@ -31,7 +32,7 @@ from pipelines.train.loop import (
     write_record,
 )
 from pipelines.train.optimizers import adapter_optimizer, newness
-from pipelines.train.order import Conversations, Order
+from pipelines.train.order import Order
 from pipelines.train.replay import replay, shares
 from pipelines.train.supervised import Supervised
 from pipelines.train.world import World, world
@@ -53,7 +54,7 @@ class Material:
 
 
 def adapt(
-    order: Order, new: Conversations, old: Conversations, recipe: Recipe, out: Path, say: Say
+    order: Order, new: Rows, old: OldRows, recipe: Recipe, out: Path, say: Say
 ) -> dict[str, int]:
     """Train on the rows of ``new``, replaying ``old``; returns rows seen of each, replay included.
 
@@ -69,8 +70,8 @@ def adapt(
 
 def _adapted(
     order: Order,
-    new: Conversations,
-    old: Conversations,
+    new: Rows,
+    old: OldRows,
     recipe: Recipe,
     here: World,
     out: Path,
@@ -119,8 +120,8 @@ def _unheard(line: str) -> None:
 
 def _material(
     tokenizer: PreTrainedTokenizerBase,
-    new: Conversations,
-    old: Conversations,
+    new: Rows,
+    old: OldRows,
     order: Order,
     recipe: Recipe,
     say: Say,
@@ -140,7 +141,7 @@ def _material(
 
 def _encoded(
     tokenizer: PreTrainedTokenizerBase,
-    new: Conversations,
+    new: Rows,
     order: Order,
     recipe: Recipe,
     say: Say,

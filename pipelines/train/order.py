@@ -19,12 +19,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from pipelines.artifacts import pretty_json, write_atomic
+from pipelines.artifacts import OldRows, Rows, pretty_json, write_atomic
 from pipelines.errors import TrainError
 from pipelines.recipe import Recipe, read_recipe
 from pipelines.records import Message, as_json
 
-Conversations = Mapping[str, Collection[tuple[Message, ...]]]
 Say = Callable[[str], None]
 _ORDER, _RESULT = "order.json", "result"
 
@@ -46,9 +45,7 @@ class Order:
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 
-def carry_out(
-    order: Order, new: Conversations, old: Conversations, recipe: Recipe, out: Path, say: Say
-) -> None:
+def carry_out(order: Order, new: Rows, old: OldRows, recipe: Recipe, out: Path, say: Say) -> None:
     """Train, here or by the recipe's launcher. ``KeyboardInterrupt`` where it was asked to stop."""
     if not recipe.hardware.launch:
         from pipelines.train.adapter import adapt
@@ -94,9 +91,7 @@ def _run(command: Sequence[str]) -> None:
         )
 
 
-def write_order(
-    folder: Path, order: Order, new: Conversations, old: Conversations, recipe: Recipe
-) -> None:
+def write_order(folder: Path, order: Order, new: Rows, old: OldRows, recipe: Recipe) -> None:
     """Everything that a training reads but its base and adapter, as files."""
     shutil.rmtree(folder, ignore_errors=True)
     kept = {h: [*found] for h, found in old.items()}
@@ -114,7 +109,7 @@ def write_order(
     write_atomic(folder / _ORDER, pretty_json(told))
 
 
-def read_order(folder: Path) -> tuple[Order, Conversations, Conversations, Recipe]:
+def read_order(folder: Path) -> tuple[Order, Rows, OldRows, Recipe]:
     """What ``write_order`` wrote."""
     try:
         told = json.loads((folder / _ORDER).read_bytes())

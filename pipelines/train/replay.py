@@ -10,20 +10,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from pipelines.artifacts import OldRows
 from pipelines.recipe import Recipe
 from pipelines.records import Message
 from pipelines.train.cost import replayed
 from pipelines.train.data import Encoded, encode
-from pipelines.train.order import Conversations
 
 _AT_ONCE = 128  # rows encoded before it is asked whether they are enough
 
 
 def shares(
-    old: Conversations, tokens: Mapping[str, int], corrected: Collection[str], recipe: Recipe
+    old: OldRows, tokens: Mapping[str, int], corrected: Collection[str], recipe: Recipe
 ) -> dict[str, float]:
     """Tokens to replay of each earlier leaf in an epoch: alike, more of one that is corrected."""
-    names = [name for name in sorted(old) if old[name]]
+    names = sorted(old)
     right = sum(tokens[h] for h in corrected if h in tokens)
     each = replayed(recipe.train, sum(tokens.values()), right) / max(1, len(names))
     own = {h: recipe.train.familiar * tokens[h] for h in corrected if h in tokens}
@@ -31,7 +31,7 @@ def shares(
 
 
 def replay(
-    old: Conversations,
+    old: OldRows,
     shares: Mapping[str, float],
     epoch: int,
     tokenizer: PreTrainedTokenizerBase,

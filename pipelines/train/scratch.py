@@ -10,19 +10,20 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines.artifacts import Rows
 from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
 from pipelines.train.checkpoint import checkpoints_of
 from pipelines.train.data import Encoded, encode, steps
 from pipelines.train.loop import Course, Say, deterministic, tell_left_out, train, write_record
 from pipelines.train.optimizers import scratch_optimizers
-from pipelines.train.order import Conversations, Order
+from pipelines.train.order import Order
 from pipelines.train.student import fresh_model, train_tokenizer
 from pipelines.train.supervised import Supervised
 from pipelines.train.world import ALONE
 
 
-def bootstrap(order: Order, rows: Conversations, recipe: Recipe, out: Path, say: Say) -> None:
+def bootstrap(order: Order, rows: Rows, recipe: Recipe, out: Path, say: Say) -> None:
     """Release zero: a tokenizer and a student trained on ``rows`` from nothing, written to ``out``.
 
     Of ``order`` only where to keep checkpoints is used. It is small, and so one process trains it, on
