@@ -104,6 +104,7 @@ test-all: .venv/.all .venv/.browser .venv/.suites .venv/.registry .venv/.llama-c
 	$(BIN)/python -m pytest -m "not cuda" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-gpu: .venv/.all
+	$(PIP) --quiet --editable '.[pipelines,cuda]'
 	$(BIN)/python -m pytest -m cuda
 
 check: .venv/.all

@@ -94,7 +94,10 @@ def threads(settings: dict[str, Any]) -> None:
 
 
 def arguments(settings: dict[str, Any], variant: str, out: str) -> dict[str, Any]:
-    """What transformers' Trainer and TRL's are both told: one pass, nothing saved, nothing reported."""
+    """What transformers' Trainer and TRL's are both told: one pass, nothing saved, nothing reported.
+
+    ``variant`` may end in ``-liger``: with Liger's kernels, which take CUDA.
+    """
     cuda = settings["device"] == "cuda"
     return {
         "output_dir": out,
@@ -111,7 +114,8 @@ def arguments(settings: dict[str, Any], variant: str, out: str) -> dict[str, Any
         "report_to": "none",
         "disable_tqdm": True,
         "seed": 0,
-        "train_sampling_strategy": "group_by_length" if variant == "grouped" else "random",
+        "train_sampling_strategy": "group_by_length" if "grouped" in variant else "random",
+        "use_liger_kernel": "liger" in variant,
     }
 
 

@@ -22,9 +22,9 @@ WRAPPED = 512  # tokens of a sequence, as many as the student reads
 def _config(settings, variant, out):
     given = common.arguments(settings, variant, out)
     tokens = settings["tokens_per_step"]
-    if variant == "packed":
+    if variant.startswith("packed"):
         more = {"packing": True, "max_length": tokens, "per_device_train_batch_size": 1}
-    elif variant == "wrapped":
+    elif variant.startswith("wrapped"):
         length = min(tokens, WRAPPED)
         more = {
             "packing": True,

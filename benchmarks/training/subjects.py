@@ -88,7 +88,14 @@ LAPTOP = Subject(
 CUDA = Subject(
     "Llama of 1.1 B weights: 22 layers of 2,048, bfloat16", "llama",
     _llama(2048, 22, 32, 4, 5632, 32_000), 700_000, 16_384, device="cuda",
-    engines=EVERYONE,
+    engines=(
+        ("graft", "plain"),
+        ("transformers", "plain"),
+        ("transformers", "grouped-liger"),
+        ("trl", "grouped-liger"),
+        ("trl", "packed-liger"),
+        ("trl", "wrapped-liger"),
+    ),
 )  # fmt: skip
 
 

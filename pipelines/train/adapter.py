@@ -23,6 +23,7 @@ from pipelines.train.checkpoint import Progress, checkpoints_of
 from pipelines.train.cost import step_tokens
 from pipelines.train.data import Encoded, encode, steps
 from pipelines.train.integrations import reporting
+from pipelines.train.kernels import kernels
 from pipelines.train.loop import (
     Course,
     Say,
@@ -87,7 +88,8 @@ def _adapted(
     start = {name: p.detach().clone() for name, p in moving.items()}
     vocabulary = model.get_input_embeddings().weight.shape[0]
     optimizer = _optimizer(moving, material, recipe, vocabulary)
-    done = _trained(wrapped, moving, optimizer, material, order, recipe, here, say)
+    with kernels(model, here.device):
+        done = _trained(wrapped, moving, optimizer, material, order, recipe, here, say)
     with torch.no_grad():
         for name, parameter in moving.items():
             parameter.lerp_(start[name], 1 - recipe.train.interpolation)

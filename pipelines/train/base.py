@@ -71,8 +71,8 @@ def _quantized(dtype: torch.dtype, world: World) -> dict[str, Any]:
 
     if importlib.util.find_spec("bitsandbytes") is None:
         raise TrainError(
-            "hardware.quantize is 4bit, which takes bitsandbytes: `pip install bitsandbytes`, or let "
-            "quantize be none."
+            "hardware.quantize is 4bit, which takes bitsandbytes: `pip install 'graft-taxonomy[cuda]'`, or "
+            "let quantize be none."
         )
     config = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,

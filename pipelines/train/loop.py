@@ -25,7 +25,7 @@ from pipelines.artifacts import pretty_json
 from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
 from pipelines.train.checkpoint import Checkpoints, Parameters, Progress
-from pipelines.train.data import Encoded, micro_batches, supervised
+from pipelines.train.data import Batch, Encoded, micro_batches, supervised
 from pipelines.train.supervised import Supervised
 from pipelines.train.world import World, whole
 
@@ -80,16 +80,19 @@ def train(
     shown = done.tokens * 20 // course.tokens
     for _ in range(done.step):
         next(steps, None)
+    ahead = _ahead(steps, course, world)
+    following = next(ahead, None)
     model.train()
     with _asked_to_stop() as stopping:
-        for step in steps:
-            if done.tokens >= course.tokens:
-                break
+        while following and done.tokens < course.tokens:
+            step, batches = following
             factor = course.factor(done.tokens / course.tokens)
             _set_rates(optimizers, peaks, factor)
             torch.manual_seed((course.seed * 1_000_003 + done.step) * world.size + world.rank)
-            loss = _gradients(wrapped, model, step, course, world)
-            norm = float(whole(clip_grad_norm_(parameters.values(), course.clip or math.inf)))
+            summed = _gradients(wrapped, model, batches, supervised(step), world)
+            length = clip_grad_norm_(parameters.values(), course.clip or math.inf)
+            following = next(ahead, None)  # a GPU is still computing
+            loss, norm = float(summed), float(whole(length))
             _check(loss, norm, model, step, done.step)
             for optimizer in optimizers:
                 optimizer.step()
@@ -112,12 +115,23 @@ def train(
     return done
 
 
+def _ahead(
+    steps: Iterator[list[Encoded]], course: Course, world: World
+) -> Iterator[tuple[list[Encoded], list[Batch]]]:
+    """Each step with what this process takes of it."""
+    for step in steps:
+        yield step, micro_batches(step, course.micro, world.rank, world.size)
+
+
 def _gradients(
-    wrapped: torch.nn.Module, model: Supervised, step: list[Encoded], course: Course, world: World
-) -> float:
+    wrapped: torch.nn.Module,
+    model: Supervised,
+    batches: Sequence[Batch],
+    weight: float,
+    world: World,
+) -> torch.Tensor:
     """Gradients of the whole step's mean loss, which is returned; processes' means are summed up."""
-    batches = micro_batches(step, course.micro, world.rank, world.size)
-    scale = world.size / supervised(step)  # DDP and FSDP take the mean of all processes
+    scale = world.size / weight  # DDP and FSDP take the mean of all processes
     total = torch.zeros((), device=world.device)
     for number, batch in enumerate(batches):
         with _synchronised(wrapped, number == len(batches) - 1, world):
@@ -125,7 +139,7 @@ def _gradients(
             loss.backward()
         total += loss.detach()
         model.forget()
-    return float(world.total(total / world.size))
+    return world.total(total / world.size)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What only a GPU can show: `make test-gpu` runs these, and nothing else does."""
+"""What only a GPU can show: `make test-gpu` runs these, with the extra `cuda`, and nothing else does."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from transformers.models.llama import modeling_llama
+from transformers.utils.import_utils import is_liger_kernel_available
 
 from pipelines.backends.local import Student
 from pipelines.recipe import Recipe
@@ -53,6 +55,36 @@ def test_the_losses_are_those_of_a_cpu(
     gpu = adapted(base, tmp_path / "gpu", replace(on(device="auto", **hardware), train=plain))
     assert len(gpu) > 15
     assert gpu == pytest.approx(cpu, abs=far)
+
+
+@pytest.mark.parametrize("kernels", [True, False], ids=["liger", "plain"])
+def test_liger_changes_nothing_but_rounding_and_is_gone_afterwards(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernels: bool
+) -> None:
+    plain = replace(on().train, dropout=0.0)
+    wanted = replace(on(device="auto"), train=plain)
+    before = dict(vars(modeling_llama))
+    asked: list[bool] = []
+
+    def there() -> bool:
+        asked.append(kernels and is_liger_kernel_available())
+        return asked[-1]
+
+    monkeypatch.setattr("pipelines.train.kernels.is_liger_kernel_available", there)
+    found = adapted(base, tmp_path / "gpu", wanted)
+    assert asked == [kernels], "pip install 'graft-taxonomy[cuda]'"
+    assert dict(vars(modeling_llama)) == before
+    assert found == pytest.approx(
+        adapted(base, tmp_path / "cpu", replace(on(), train=plain)), abs=5e-3
+    )
+
+
+# The tiny base's layers are narrower than a block of bitsandbytes' fast kernels.
+@pytest.mark.filterwarnings("ignore:inner dimension")
+def test_a_base_of_four_bits_learns(base: Path, tmp_path: Path) -> None:
+    found = adapted(base, tmp_path / "gpu", on(device="auto", dtype="bfloat16", quantize="4bit"))
+    third = len(found) // 3
+    assert sum(found[-third:]) < sum(found[:third])
 
 
 def test_a_training_that_is_killed_goes_on_with_the_same_losses(base: Path, tmp_path: Path) -> None:
