@@ -7,6 +7,8 @@
 
 TORCH_INDEX ?=
 EXTRAS ?=
+# What speeds a training up on an NVIDIA GPU, where there is one.
+CUDA := $(if $(shell command -v nvidia-smi),cuda)
 PYTHON ?= python3
 BIN := .venv/bin
 # Byte code is written for what is imported, which is little of what is installed.
@@ -48,7 +50,7 @@ setup-all: .venv/.all .venv/.browser .venv/.suites .venv/.registry .venv/.llama-
 	  echo "No virtual environment could be made; on Debian install python3-venv." >&2; exit 1; }
 	@echo "Installing torch and the pipelines' libraries into .venv (once, a few minutes)"
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
-	$(PIP) --quiet --editable '.[pipelines,author,serve$(EXTRAS:%=,%)]'
+	$(PIP) --quiet --editable '.[pipelines,author,serve$(EXTRAS:%=,%)$(CUDA:%=,%)]'
 	@# Once for all, also for who forbids Python to write byte code later.
 	@$(BIN)/python -c 'import pipelines.backends.local, pipelines.run, pipelines.training, pipelines.train.adapter, pipelines.train.scratch'
 	@touch $@
@@ -104,7 +106,6 @@ test-all: .venv/.all .venv/.browser .venv/.suites .venv/.registry .venv/.llama-c
 	$(BIN)/python -m pytest -m "not cuda" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-gpu: .venv/.all
-	$(PIP) --quiet --editable '.[pipelines,cuda]'
 	$(BIN)/python -m pytest -m cuda
 
 check: .venv/.all
