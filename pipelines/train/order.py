@@ -19,13 +19,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from pipelines.artifacts import OldRows, Rows, pretty_json, write_atomic
+from pipelines.artifacts import (
+    OldRows,
+    Rows,
+    StoredRows,
+    conversations,
+    pretty_json,
+    said,
+    write_atomic,
+)
 from pipelines.errors import TrainError
 from pipelines.recipe import Recipe, read_recipe
-from pipelines.records import Message, as_json
+from pipelines.records import as_json
 
 Say = Callable[[str], None]
-_ORDER, _RESULT = "order.json", "result"
+_ORDER, _RECIPE, _RESULT = "order.json", "recipe.json", "result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +102,9 @@ def _run(command: Sequence[str]) -> None:
 def write_order(folder: Path, order: Order, new: Rows, old: OldRows, recipe: Recipe) -> None:
     """Everything that a training reads but its base and adapter, as files."""
     shutil.rmtree(folder, ignore_errors=True)
-    kept = {h: [*found] for h, found in old.items()}
-    rows = {"new": as_json(new), "old": as_json(kept), "recipe": as_json(recipe)}
-    for name, value in rows.items():
-        write_atomic(folder / f"{name}.json", json.dumps(value, ensure_ascii=False).encode())
+    for name, rows in (("new", new), ("old", old)):
+        _write_rows(folder / name, rows)
+    write_atomic(folder / _RECIPE, pretty_json(recipe))
     told = {
         "base": str(order.base.absolute()),
         "adapter": str(order.adapter.absolute()) if order.adapter else None,
@@ -109,22 +116,24 @@ def write_order(folder: Path, order: Order, new: Rows, old: OldRows, recipe: Rec
     write_atomic(folder / _ORDER, pretty_json(told))
 
 
+def _write_rows(folder: Path, rows: OldRows) -> None:
+    """A file for each leaf, so that those of all leaves are never in memory together."""
+    folder.mkdir(parents=True)
+    for content_hash, found in rows.items():
+        lines = (json.dumps({"messages": as_json(row)}, ensure_ascii=False) for row in found)
+        path = folder / f"{content_hash}.jsonl"
+        with said(path):
+            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
 def read_order(folder: Path) -> tuple[Order, Rows, OldRows, Recipe]:
-    """What ``write_order`` wrote."""
+    """What ``write_order`` wrote; old rows are read when they are drawn."""
     try:
-        told = json.loads((folder / _ORDER).read_bytes())
-        found = {
-            n: json.loads((folder / f"{n}.json").read_bytes()) for n in ("new", "old", "recipe")
-        }
+        told, recipe = (json.loads((folder / name).read_bytes()) for name in (_ORDER, _RECIPE))
+        new = {path.stem: conversations(path.read_bytes()) for path in _leaves(folder / "new")}
     except (OSError, ValueError) as error:
         raise TrainError(f"{folder} holds no order for a training: {error}.") from error
-    new, old = (
-        {
-            h: [tuple(Message(turn["role"], turn["content"]) for turn in row) for row in rows]
-            for h, rows in found[name].items()
-        }
-        for name in ("new", "old")
-    )
+    old = {path.stem: StoredRows(path.read_bytes) for path in _leaves(folder / "old")}
     order = Order(
         base=Path(told["base"]),
         adapter=Path(told["adapter"]) if told["adapter"] else None,
@@ -133,7 +142,11 @@ def read_order(folder: Path) -> tuple[Order, Rows, OldRows, Recipe]:
         work=Path(told["work"]) if told["work"] else None,
         inputs=told["inputs"],
     )
-    return order, new, old, read_recipe(found["recipe"], str(folder))
+    return order, new, old, read_recipe(recipe, str(folder))
+
+
+def _leaves(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.jsonl"))
 
 
 def main(folder: Path) -> None:

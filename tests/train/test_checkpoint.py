@@ -164,13 +164,9 @@ def test_an_order_comes_back_from_its_folder(base: Path, tmp_path: Path) -> None
     order = Order(base, None, ("a",), {"a": "knowledge/canals"}, tmp_path / "work", INPUTS)
     write_order(tmp_path / "order", order, NEW, OLD, often())
     found, new, old, made = read_order(tmp_path / "order")
-    assert (found, new, old, made) == (
-        replace(order, corrected=["a"]),
-        NEW,
-        OLD,
-        often(),
-    )
-    (tmp_path / "order" / "new.json").write_text("[")
+    assert (found, new, made) == (replace(order, corrected=["a"]), NEW, often())
+    assert {name: [*leaf] for name, leaf in old.items()} == OLD
+    (tmp_path / "order" / "new" / "a.jsonl").write_text("[")
     with pytest.raises(TrainError, match="holds no order for a training"):
         read_order(tmp_path / "order")
 
