@@ -16,6 +16,7 @@ from peft import PeftModel
 from transformers.integrations.liger import apply_liger_kernel
 from transformers.utils.import_utils import is_liger_kernel_available
 
+from pipelines.errors import TrainError
 from pipelines.train.supervised import PLAIN
 
 Tensor = torch.Tensor
@@ -33,14 +34,18 @@ def kernels(model: PeftModel, device: torch.device) -> Iterator[None]:
         return
     module = vars(sys.modules[type(inner).__module__])  # Liger puts its own into it
     before = dict(module)
-    apply_liger_kernel(  # type: ignore[no-untyped-call]
-        model,
-        {
-            "cross_entropy": False,
-            "fused_linear_cross_entropy": False,
-            "swiglu": config.hidden_act == "silu",
-        },
-    )
+    wanted = {
+        "cross_entropy": False,
+        "fused_linear_cross_entropy": False,
+        "swiglu": config.hidden_act == "silu",
+    }
+    try:
+        apply_liger_kernel(model, wanted)  # type: ignore[no-untyped-call]
+    except ImportError as error:
+        raise TrainError(
+            f"Liger's kernels cannot be loaded: {error}. Install them beside torch's build for CUDA, or "
+            "`pip uninstall liger-kernel`: a training goes on without them, slower."
+        ) from error
     module["apply_rotary_pos_emb"] = _as_one_row(module["apply_rotary_pos_emb"])
     try:
         yield
@@ -54,7 +59,7 @@ def _as_one_row(rotate: Rotation) -> Rotation:
 
     def rotated(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
         rows, _, length, width = q.shape
-        cos, sin = (one.expand(rows, -1, -1).reshape(1, -1, width) for one in (cos, sin))
+        cos, sin = (one.expand(rows, -1, -1).flatten(0, 1).unsqueeze(0) for one in (cos, sin))
         q, k = (one.transpose(1, 2).flatten(0, 1).unsqueeze(0).transpose(1, 2) for one in (q, k))
         turned = rotate(q, k, cos, sin)
         q, k = (

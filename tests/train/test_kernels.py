@@ -12,6 +12,7 @@ from peft import PeftModel
 from transformers.models.llama import modeling_llama
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
+from pipelines.errors import TrainError
 from pipelines.train.base import with_adapter
 from pipelines.train.kernels import _as_one_row, kernels
 from pipelines.train.world import ALONE
@@ -73,6 +74,20 @@ def test_a_cpu_and_an_architecture_with_a_loss_of_its_own_have_no_kernels(
     with kernels(model, CUDA):
         pass
     assert given == []
+
+
+def test_kernels_that_cannot_be_loaded_are_one_sentence(
+    model: PeftModel, given: list[Mapping[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ImportError("No module named 'triton'")
+
+    monkeypatch.setattr("pipelines.train.kernels.apply_liger_kernel", fails)
+    with (
+        pytest.raises(TrainError, match=r"triton'\. Install .* or `pip uninstall"),
+        kernels(model, CUDA),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("positions", [1, 3], ids=["the same for all", "of each row"])
