@@ -8,7 +8,7 @@
 TORCH_INDEX ?=
 EXTRAS ?=
 # What speeds a training up on an NVIDIA GPU, where there is one.
-CUDA := $(if $(shell command -v nvidia-smi),cuda)
+CUDA := $(if $(shell command -v nvidia-smi 2>/dev/null),cuda)
 PYTHON ?= python3
 BIN := .venv/bin
 # Byte code is written for what is imported, which is little of what is installed.
