@@ -3,11 +3,11 @@
 #   TORCH_INDEX   an extra package index for the torch install alone, for example
 #                 https://download.pytorch.org/whl/cpu, which spares Linux the CUDA libraries
 #   EXTRAS        extras to install beside the usual ones, for example sign or sign,oci
+#   CUDA          cuda where there is an nvidia-smi: what speeds a training up on that GPU; CUDA= leaves it out
 #   PYTHON        the Python (3.11 or newer) that .venv is made from
 
 TORCH_INDEX ?=
 EXTRAS ?=
-# What speeds a training up on an NVIDIA GPU, where there is one.
 CUDA := $(if $(shell command -v nvidia-smi 2>/dev/null),cuda)
 PYTHON ?= python3
 BIN := .venv/bin

@@ -88,7 +88,7 @@ def _adapted(
     start = {name: p.detach().clone() for name, p in moving.items()}
     vocabulary = model.get_input_embeddings().weight.shape[0]
     optimizer = _optimizer(moving, material, recipe, vocabulary)
-    with kernels(model, here.device):
+    with kernels(model, here.device, say):
         done = _trained(wrapped, moving, optimizer, material, order, recipe, here, say)
     with torch.no_grad():
         for name, parameter in moving.items():

@@ -102,8 +102,12 @@ def _run(command: Sequence[str]) -> None:
 def write_order(folder: Path, order: Order, new: Rows, old: OldRows, recipe: Recipe) -> None:
     """Everything that a training reads but its base and adapter, as files."""
     shutil.rmtree(folder, ignore_errors=True)
-    for name, rows in (("new", new), ("old", old)):
-        _write_rows(folder / name, rows)
+    try:
+        for name, rows in (("new", new), ("old", old)):
+            _write_rows(folder / name, rows)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # a full disk has its room back
+        raise
     write_atomic(folder / _RECIPE, pretty_json(recipe))
     told = {
         "base": str(order.base.absolute()),
@@ -118,7 +122,8 @@ def write_order(folder: Path, order: Order, new: Rows, old: OldRows, recipe: Rec
 
 def _write_rows(folder: Path, rows: OldRows) -> None:
     """A file for each leaf, so that those of all leaves are never in memory together."""
-    folder.mkdir(parents=True)
+    with said(folder):
+        folder.mkdir(parents=True)
     for content_hash, found in rows.items():
         lines = (json.dumps({"messages": as_json(row)}, ensure_ascii=False) for row in found)
         path = folder / f"{content_hash}.jsonl"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ from peft import PeftModel
 from transformers.models.llama import modeling_llama
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
-from pipelines.errors import TrainError
 from pipelines.train.base import with_adapter
-from pipelines.train.kernels import _as_one_row, kernels
+from pipelines.train.kernels import _as_one_row, _failure, kernels
 from pipelines.train.world import ALONE
 from tests.train.support import recipe
 
@@ -33,6 +33,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, bool]]:
 
     monkeypatch.setattr("pipelines.train.kernels.apply_liger_kernel", apply)
     monkeypatch.setattr("pipelines.train.kernels.is_liger_kernel_available", lambda: True)
+    monkeypatch.setattr("pipelines.train.kernels._failure", lambda device: "")
     return told
 
 
@@ -49,15 +50,16 @@ def test_what_liger_puts_into_transformers_is_gone_after_a_training_that_fails(
     config.hidden_act = act
     before = dict(vars(modeling_llama))
     inside: list[object] = []
+    told: list[str] = []
 
     def training() -> None:
-        with kernels(model, CUDA):
+        with kernels(model, CUDA, told.append):
             inside.append(modeling_llama.LlamaRMSNorm)
             raise KeyError
 
     with pytest.raises(KeyError):
         training()
-    assert inside == [None]
+    assert (inside, told) == ([None], [])
     assert dict(vars(modeling_llama)) == before
     assert given == [
         {"cross_entropy": False, "fused_linear_cross_entropy": False, "swiglu": act == "silu"}
@@ -67,27 +69,29 @@ def test_what_liger_puts_into_transformers_is_gone_after_a_training_that_fails(
 def test_a_cpu_and_an_architecture_with_a_loss_of_its_own_have_no_kernels(
     model: PeftModel, given: list[Mapping[str, bool]]
 ) -> None:
-    with kernels(model, CPU):
+    told: list[str] = []
+    with kernels(model, CPU, told.append):
         pass
     config: Any = model.get_base_model().config
     config.model_type = "gemma2"
-    with kernels(model, CUDA):
+    with kernels(model, CUDA, told.append):
         pass
     assert given == []
+    assert told == []
 
 
-def test_kernels_that_cannot_be_loaded_are_one_sentence(
+def test_where_they_cannot_run_a_training_goes_on_without_them(
     model: PeftModel, given: list[Mapping[str, bool]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
-        raise ImportError("No module named 'triton'")
-
-    monkeypatch.setattr("pipelines.train.kernels.apply_liger_kernel", fails)
-    with (
-        pytest.raises(TrainError, match=r"triton'\. Install .* or `pip uninstall"),
-        kernels(model, CUDA),
-    ):
+    monkeypatch.setattr("pipelines.train.kernels._failure", _failure)
+    monkeypatch.setitem(sys.modules, "liger_kernel", None)
+    told: list[str] = []
+    with kernels(model, CUDA, told.append):
         pass
+    assert given == []
+    assert len(told) == 1
+    assert told[0].startswith("train: goes on without Liger's kernels, which cannot run here: ")
+    assert "liger_kernel" in told[0]
 
 
 @pytest.mark.parametrize("positions", [1, 3], ids=["the same for all", "of each row"])
