@@ -3,12 +3,12 @@
 #   TORCH_INDEX   an extra package index for the torch install alone, for example
 #                 https://download.pytorch.org/whl/cpu, which spares Linux the CUDA libraries
 #   EXTRAS        extras to install beside the usual ones, for example sign or sign,oci
-#   CUDA          cuda where there is an nvidia-smi: what speeds a training up on that GPU; CUDA= leaves it out
+#   GPU_EXTRA     what speeds a training up on a GPU: cuda where there is an nvidia-smi; GPU_EXTRA= leaves it out
 #   PYTHON        the Python (3.11 or newer) that .venv is made from
 
 TORCH_INDEX ?=
 EXTRAS ?=
-CUDA := $(if $(shell command -v nvidia-smi 2>/dev/null),cuda)
+GPU_EXTRA := $(if $(shell command -v nvidia-smi 2>/dev/null),cuda)
 PYTHON ?= python3
 BIN := .venv/bin
 # Byte code is written for what is imported, which is little of what is installed.
@@ -50,7 +50,7 @@ setup-all: .venv/.all .venv/.browser .venv/.suites .venv/.registry .venv/.llama-
 	  echo "No virtual environment could be made; on Debian install python3-venv." >&2; exit 1; }
 	@echo "Installing torch and the pipelines' libraries into .venv (once, a few minutes)"
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
-	$(PIP) --quiet --editable '.[pipelines,author,serve$(EXTRAS:%=,%)$(CUDA:%=,%)]'
+	$(PIP) --quiet --editable '.[pipelines,author,serve$(EXTRAS:%=,%)$(GPU_EXTRA:%=,%)]'
 	@# Once for all, also for who forbids Python to write byte code later.
 	@$(BIN)/python -c 'import pipelines.backends.local, pipelines.run, pipelines.training, pipelines.train.adapter, pipelines.train.scratch'
 	@touch $@

@@ -18,10 +18,10 @@ from peft import PeftModel
 from transformers.integrations.liger import apply_liger_kernel
 from transformers.utils.import_utils import is_liger_kernel_available
 
+from pipelines.train.loop import Say
 from pipelines.train.supervised import PLAIN
 
 Tensor = torch.Tensor
-Say = Callable[[str], None]
 Rotation = Callable[..., tuple[Tensor, Tensor]]
 
 
