@@ -102,13 +102,6 @@ def _run(command: Sequence[str]) -> None:
 def write_order(folder: Path, order: Order, new: Rows, old: OldRows, recipe: Recipe) -> None:
     """Everything that a training reads but its base and adapter, as files."""
     shutil.rmtree(folder, ignore_errors=True)
-    try:
-        for name, rows in (("new", new), ("old", old)):
-            _write_rows(folder / name, rows)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)  # a full disk has its room back
-        raise
-    write_atomic(folder / _RECIPE, pretty_json(recipe))
     told = {
         "base": str(order.base.absolute()),
         "adapter": str(order.adapter.absolute()) if order.adapter else None,
@@ -117,7 +110,14 @@ def write_order(folder: Path, order: Order, new: Rows, old: OldRows, recipe: Rec
         "work": str(order.work.absolute()) if order.work else None,
         "inputs": dict(order.inputs),
     }
-    write_atomic(folder / _ORDER, pretty_json(told))
+    try:
+        for name, rows in (("new", new), ("old", old)):
+            _write_rows(folder / name, rows)
+        write_atomic(folder / _RECIPE, pretty_json(recipe))
+        write_atomic(folder / _ORDER, pretty_json(told))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # a full disk has its room back
+        raise
 
 
 def _write_rows(folder: Path, rows: OldRows) -> None:

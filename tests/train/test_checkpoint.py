@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.artifacts import tree_digests
+from pipelines.artifacts import StoredRows, tree_digests
 from pipelines.errors import TrainError
 from pipelines.recipe import Recipe
 from pipelines.train.adapter import adapt
@@ -169,6 +169,16 @@ def test_an_order_comes_back_from_its_folder(base: Path, tmp_path: Path) -> None
     (tmp_path / "order" / "new" / "a.jsonl").write_text("[")
     with pytest.raises(TrainError, match="holds no order for a training"):
         read_order(tmp_path / "order")
+
+
+def test_an_order_that_cannot_be_written_whole_leaves_nothing(base: Path, tmp_path: Path) -> None:
+    def gone() -> bytes:
+        raise TrainError("it is gone")
+
+    order = Order(base, work=tmp_path / "work", inputs=INPUTS)
+    with pytest.raises(TrainError, match="it is gone"):
+        write_order(tmp_path / "order", order, NEW, {**OLD, "d": StoredRows(gone)}, often())
+    assert not (tmp_path / "order").exists()
 
 
 @pytest.mark.slow
